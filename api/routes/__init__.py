@@ -1,0 +1,1 @@
+"""Routes for services and scripts; each module with a ``router`` is found by ``api.app``."""

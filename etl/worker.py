@@ -1,0 +1,201 @@
+"""The process that reads, applies and undoes imports, on this machine or another one.
+
+A task carries only a job's id. Whoever holds the job's advisory lock works on it; the lock lives on a connection, so it is free
+the moment a worker dies, however it dies. Every task looks at the job's state first and may be called any number of times.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate.jobs import Status
+
+from etl.pipeline import IntakeJob
+from landdb.config import Settings
+from landdb.db.transaction import SYSTEM, connect
+from landdb.errors import LandError, Unavailable
+from landdb.exchange import queue
+from landdb.files import FileStore
+from landdb.intake import store
+from landdb.intake.apply import apply
+from landdb.intake.model import Progress, State
+from landdb.intake.submit import fail, reopen
+from landdb.intake.undo import undo
+from landdb.sealing.keys import load_keys
+
+log = logging.getLogger("landdb.worker")
+
+SILENT_FOR = dt.timedelta(seconds=90)
+"""A busy job without a heartbeat for so long has lost its worker."""
+HEARTBEAT_S = 5.0
+STALLED_S = 30.0
+_TASK_OF = {
+    State.SUBMITTED: queue.READ_IMPORT,
+    State.READING: queue.READ_IMPORT,
+    State.APPLYING: queue.APPLY_IMPORT,
+    State.UNDOING: queue.UNDO_IMPORT,
+}
+
+
+class Worker:
+    """What the tasks need: the register, the files, the keys."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self.settings = settings
+        self.database = connect(database_url, pool_size=6, application_name="landdb-worker")
+        self.files = FileStore(settings.files_dir)
+        self.keys = load_keys(settings)
+
+    def read_import(self, job_id: UUID) -> None:
+        """Read, judge, stage and compare an import."""
+        with self._alone(job_id) as mine:
+            if mine:
+                self._guarded(job_id, lambda: self._read(job_id))
+
+    def apply_import(self, job_id: UUID) -> None:
+        """Apply an approved import; a refusal gives it back to the person, checked anew."""
+        with self._alone(job_id) as mine:
+            if mine:
+                self._guarded(job_id, lambda: self._apply(job_id))
+
+    def undo_import(self, job_id: UUID) -> None:
+        """Undo an applied import; a refusal leaves it applied."""
+        with self._alone(job_id) as mine:
+            if mine:
+                self._guarded(job_id, lambda: self._undo(job_id))
+
+    def sweep(self) -> int:
+        """Ask again for the work that dead workers left; how many jobs."""
+        with self.database.begin(SYSTEM) as tx:
+            abandoned = store.find_abandoned(tx, SILENT_FOR)
+            for job_id, state in abandoned:
+                queue.defer(tx, _TASK_OF[state], job_id)
+        return len(abandoned)
+
+    def resume(self) -> int:
+        """At start-up: ask for everything that is busy, whether or not somebody works on it; the lock sorts it out."""
+        with self.database.begin(SYSTEM) as tx:
+            busy = store.find_abandoned(tx, dt.timedelta(0))
+            for job_id, state in busy:
+                queue.defer(tx, _TASK_OF[state], job_id)
+        return len(busy)
+
+    def _read(self, job_id: UUID) -> None:
+        IntakeJob(self.database, self.files, self.keys, self.settings).run(job_id, self._progress(job_id))
+
+    def _apply(self, job_id: UUID) -> None:
+        try:
+            with self.database.begin(SYSTEM) as tx:
+                apply(tx, job_id, self._progress(job_id))
+        except Unavailable:
+            raise
+        except LandError as refusal:
+            with self.database.begin(SYSTEM) as tx:
+                reopen(tx, job_id, State.CHECKED, refusal.code, refusal.params)
+
+    def _undo(self, job_id: UUID) -> None:
+        try:
+            with self.database.begin(SYSTEM) as tx:
+                undo(tx, job_id, self._progress(job_id))
+        except Unavailable:
+            raise
+        except LandError as refusal:
+            with self.database.begin(SYSTEM) as tx:
+                reopen(tx, job_id, State.APPLIED, refusal.code, refusal.params)
+
+    def _guarded(self, job_id: UUID, work: Callable[[], None]) -> None:
+        """Whatever goes wrong is written on the job; the process goes on."""
+        try:
+            work()
+        except Unavailable:
+            log.warning("import %s waits: the database or the disk is not available", job_id)
+        except LandError as refusal:
+            with self.database.begin(SYSTEM) as tx:
+                fail(tx, job_id, refusal.code, refusal.params)
+        except Exception:
+            incident = uuid4().hex[:12]
+            log.exception("import %s failed, incident %s", job_id, incident)
+            with self.database.begin(SYSTEM) as tx:
+                fail(tx, job_id, "import.internal", {"incident": incident})
+
+    @contextmanager
+    def _alone(self, job_id: UUID) -> Iterator[bool]:
+        """Whether no other worker is at this job; nobody will be until the block ends or this process dies."""
+        key = job_id.int >> 65
+        with self.database.engine.connect() as connection:
+            mine = bool(connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (key,)).scalar())
+            connection.commit()
+            try:
+                yield mine
+            finally:
+                if mine:
+                    connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (key,))
+                    connection.commit()
+
+    def _progress(self, job_id: UUID) -> Progress:
+        """Tell the page how far the work is, in a transaction of its own."""
+
+        def tell(stage: str, done: int, total: int | None) -> None:
+            with self.database.begin(SYSTEM) as tx:
+                store.set_progress(tx, job_id, stage, done, total)
+
+        return tell
+
+
+def make_app(worker: Worker) -> App:
+    """The queue's view of a worker: its tasks by name, and the sweep every minute."""
+    app = App(connector=PsycopgConnector(conninfo=worker.database.conninfo))
+
+    @app.task(name=queue.READ_IMPORT, queue=queue.IMPORT_QUEUE)
+    def read_import(job_id: str) -> None:
+        worker.read_import(UUID(job_id))
+
+    @app.task(name=queue.APPLY_IMPORT, queue=queue.IMPORT_QUEUE)
+    def apply_import(job_id: str) -> None:
+        worker.apply_import(UUID(job_id))
+
+    @app.task(name=queue.UNDO_IMPORT, queue=queue.IMPORT_QUEUE)
+    def undo_import(job_id: str) -> None:
+        worker.undo_import(UUID(job_id))
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name="import.sweep", queue=queue.IMPORT_QUEUE, pass_context=True, queueing_lock="import.sweep")
+    async def sweep(context: JobContext, timestamp: int) -> None:
+        manager = context.app.job_manager
+        for stalled in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_S):
+            await manager.finish_job(stalled, status=Status.FAILED, delete_job=False)
+        worker.sweep()
+
+    return app
+
+
+def run(settings: Settings, database_url: str, *, queues: list[str] | None = None, concurrency: int = 1) -> None:
+    """Work until told to stop (SIGINT, SIGTERM)."""
+    worker = Worker(settings, database_url)
+    app = make_app(worker)
+    worker.resume()
+    with app.open():
+        app.run_worker(
+            queues=queues or [queue.IMPORT_QUEUE],
+            concurrency=concurrency,
+            name=f"landdb-{Path('/etc/hostname').read_text().strip() if Path('/etc/hostname').exists() else 'worker'}",
+            delete_jobs="successful",
+            update_heartbeat_interval=HEARTBEAT_S,
+            stalled_worker_timeout=STALLED_S,
+        )
+
+
+def run_once(worker: Worker, job_id: UUID, state: State) -> None:
+    """Do what a job waits for in this very process: the command line has no need of a second one."""
+    {
+        State.SUBMITTED: worker.read_import,
+        State.READING: worker.read_import,
+        State.APPLYING: worker.apply_import,
+        State.UNDOING: worker.undo_import,
+    }[state](job_id)

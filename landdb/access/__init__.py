@@ -1,0 +1,1 @@
+"""Who may come in and do what: offices, staff, service keys, and the one permission map."""

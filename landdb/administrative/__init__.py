@@ -1,0 +1,1 @@
+"""LA_RRR and LA_AdministrativeSource: registrations, rights, restrictions, certificates."""

@@ -1,0 +1,43 @@
+"""Every setting of the system, once, frozen, read from the environment with the prefix ``LANDDB_``."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings of one process. ``.env.example`` shows each; a test keeps the two alike."""
+
+    model_config = SettingsConfigDict(env_prefix="LANDDB_", frozen=True, extra="ignore")
+
+    env: Literal["demo", "production"] = Field(
+        "demo", description="production refuses demo accounts and default secrets"
+    )
+    data: Path = Field(Path(".landdb"), description="folder of the embedded database and of stored files")
+    database_url: str = Field("", description="postgresql://… of a PostGIS server; empty: the embedded one is used")
+    read_database_urls: list[str] = Field([], description="read replicas, as a JSON list")
+    province: str = Field("94", description="code of the province that this register serves")
+    storage_srid: int = Field(9209, description="EPSG code of the zone in which the register keeps geometry")
+    files: str = Field("", description="folder (or s3://…) of uploaded files; empty: a folder inside LANDDB_DATA")
+    secret_file: Path | None = Field(
+        None, description="file with the secret key; empty: made inside LANDDB_DATA (demo only)"
+    )
+    real_data: Path | None = Field(None, description="folder of foreign files for the interoperability tests")
+    one_person: bool = Field(False, description="the person who submitted an import may approve it (demo only)")
+    max_upload_mb: int = Field(2048, description="largest upload, in megabytes")
+
+    @property
+    def files_dir(self) -> Path:
+        """Folder of uploaded files."""
+        return Path(self.files) if self.files else self.data / "files"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()

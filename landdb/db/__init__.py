@@ -1,0 +1,1 @@
+"""The machinery under every store: transactions, column types, and the translation of database refusals."""

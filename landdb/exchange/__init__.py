@@ -1,0 +1,1 @@
+"""What leaves this process: background work and, in time, deliveries to partners."""

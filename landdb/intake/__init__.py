@@ -1,0 +1,1 @@
+"""How data arrive: an import is submitted, checked, approved, applied, and can be undone."""

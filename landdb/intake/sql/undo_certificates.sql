@@ -1,0 +1,4 @@
+-- The certificates it read are closed.
+UPDATE certificate
+SET recorded = tstzrange(lower(recorded), :recorded_at), closed_by = :registration_id
+WHERE registration_id = :undone_id AND upper_inf(recorded);

@@ -1,0 +1,1 @@
+"""LA_SpatialUnit: parcels, their versions and lineage, and the map sheets that they were drawn on."""

@@ -1,0 +1,1 @@
+"""Read-only joins over the whole register, made for one page or one answer each."""

@@ -1,0 +1,1 @@
+"""A made-up province for demonstrations, tests and measurements; see `command.write_province`."""
