@@ -23,8 +23,6 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 _POLYGON, _MULTIPOLYGON = 3, 6
 _EWKB_SRID = 0x20000000
-_CURVED = (8, 9, 10, 11, 12, 13, 14, 15, 16, 17)
-"""ISO WKB types that shapely cannot turn into rings: arcs, curve polygons, surfaces, TIN, triangle."""
 
 _ONE_RING = b"\x01\x03\0\0\0\x01\0\0\0"
 _ONE_PART = b"\x01\x06\0\0\0\x01\0\0\0"
@@ -442,17 +440,31 @@ def _through_shapely(wkb: pa.Array, given: Mask) -> tuple[Rings, npt.NDArray[np.
     codes = np.full(len(raw), None, object)
     codes[~given] = "geometry.missing"
     shapes = np.full(len(raw), None, object)
-    shapes[given] = shapely.from_wkb(raw[given], on_invalid="ignore")
+    shapes[given] = _parsed(raw[given])
     lost = given & shapely.is_missing(shapes)
     codes[lost] = "geometry.unreadable"
     kind = shapely.get_type_id(shapes)
     polygonal = (kind == _POLYGON) | (kind == _MULTIPOLYGON)
-    curved = np.isin(kind, _CURVED)
     codes[given & ~lost & ~polygonal] = "geometry.not_polygon"
-    codes[curved] = "geometry.unreadable"
     empty = polygonal & shapely.is_empty(shapes)
     codes[empty] = "geometry.empty"
-    return _shapes_to_rings(np.where(polygonal & ~empty, shapes, None)), codes
+    shapes[~polygonal | empty] = None
+    return _shapes_to_rings(shapes), codes
+
+
+def _parsed(raw: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+    """shapely geometries; None where the bytes make none. Arcs raise instead of answering None, hence the second way."""
+    try:
+        return np.asarray(shapely.from_wkb(raw, on_invalid="ignore"), dtype=object)
+    except NotImplementedError:
+        return np.array([_parsed_one(value) for value in raw], dtype=object)
+
+
+def _parsed_one(value: bytes) -> Any:
+    try:
+        return shapely.from_wkb(value, on_invalid="ignore")
+    except NotImplementedError:
+        return None
 
 
 def _shapes_to_rings(shapes: npt.NDArray[np.object_]) -> Rings:

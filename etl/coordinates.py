@@ -330,7 +330,8 @@ def _vn2000(crs: pyproj.CRS, wkt: str) -> int | None:
     if abs(ellipsoid.semi_major_metre - 6378137.0) > 1 or abs(ellipsoid.inverse_flattening - 298.257223563) > 1e-4:
         return None
     values = {
-        parameter.name.lower(): parameter.value * parameter.unit_conversion_factor for parameter in operation.params
+        parameter.name.lower(): float(parameter.value) * parameter.unit_conversion_factor
+        for parameter in operation.params
     }
     if "transverse" not in operation.method_name.lower():
         return None

@@ -25,6 +25,9 @@ Shapes: TypeAlias = npt.NDArray[np.object_]
 _MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _HALF = 1 << 31
 _STRIP_ROWS = 100_000
+_PAIRS = 50_000
+_TILE_EDGES = 150_000
+_MARGIN_M = 100.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,8 @@ class CoverageCheck:
     To judge an import against the register, add the register's parcels that the staged ones touch in the same way.
     Rows outside `usable` (invalid geometry) take no part, and empty places that they might fill are not called gaps.
 
-    Known limit: an empty place that opens into a road or to the outside is one face with it, and no gap.
+    Known limits: an empty place that opens into a road or to the outside is one face with it, and no gap. In a file
+    with more than 150 thousand left-over edges, gaps longer than 100 m may be missed (overlaps never are).
     """
 
     def __init__(self, tolerance: CoverageTolerance | None = None, *, spill_dir: str | None = None) -> None:
@@ -202,19 +206,31 @@ class CoverageCheck:
         if not len(edges):
             return _clean_report(self._far_rows())
         segments = self._segments(edges)
-        faces = self._faces(segments)
-        cover = self._cover(faces)
-        near_m = self._tolerance.node_m
-        crowded = _shifted(faces[cover > 1], self._base())
-        empty = _shifted(faces[cover == 0], self._base())
-        overlaps = self._overlaps(crowded)
+        tiles = _tiles(segments)
+        empty, crowded = [], []
+        for tile in tiles:
+            faces = self._faces(segments[tile.near(segments)], tile)
+            cover = self._cover(faces)
+            empty.append(faces[cover == 0])
+            crowded.append(faces[cover > 1])
+        # A crowded face may be larger than a tile: with several tiles, every pair of neighbours is intersected.
+        pairs_in = _shifted(crowded[0], self._base()) if len(tiles) == 1 else None
+        overlaps = self._overlaps(pairs_in)
+        nodes = [self._nodes_in(tile, edges, segments, overlaps) for tile in tiles]
         return CoverageReport(
             overlaps=overlaps,
-            gaps=self._gaps(empty),
-            missing_nodes=_missing_nodes(edges, segments, overlaps, near_m, self._base()),
+            gaps=self._gaps(_shifted(np.concatenate(empty), self._base())),
+            missing_nodes=_join_nodes(nodes),
             far_rows=self._far_rows(),
             unmatched_edges=len(edges),
         )
+
+    def _nodes_in(self, tile: _Tile, edges: _Edges, segments: Floats, overlaps: Overlaps) -> MissingNodes:
+        near = tile.near(segments)
+        base = self._base()
+        found = _missing_nodes(edges.take(near), segments[near], overlaps, self._tolerance.node_m, base)
+        ours = tile.owns(shapely.get_coordinates(found.place) - base)
+        return MissingNodes(found.edge_row[ours], found.vertex_row[ours], found.place[ours])
 
     def _far_rows(self) -> Ints:
         return np.concatenate([np.zeros(0, np.int64), *self._far])
@@ -224,8 +240,9 @@ class CoverageCheck:
         ends = np.stack([_unpack(edges.start), _unpack(edges.end)], axis=1)
         return ends * self._tolerance.grid_m
 
-    def _faces(self, segments: Floats) -> Shapes:
-        faces = _polygonized(_lines(segments), self._tolerance.grid_m)
+    def _faces(self, segments: Floats, tile: _Tile) -> Shapes:
+        faces = _polygonized(_lines(segments), self._tolerance.grid_m, tile)
+        faces = faces[tile.holds(faces)]
         return faces[_width(faces) > self._tolerance.noise_width_m]
 
     def _cover(self, faces: Shapes) -> Ints:
@@ -239,15 +256,18 @@ class CoverageCheck:
         inside = shapely.intersects_xy(shapes[row], xy[point, 0], xy[point, 1])
         return np.bincount(point[inside], minlength=len(faces))
 
-    def _overlaps(self, crowded: Shapes) -> Overlaps:
-        """All pairs with common ground. Each pair's ground lies in crowded faces, so only rows near them are paired."""
-        rows = self._shelf.near(shapely.bounds(crowded))
+    def _overlaps(self, crowded: Shapes | None) -> Overlaps:
+        """All pairs with common ground. It lies in crowded faces, so only rows near them are paired (None: all rows)."""
+        rows = self._shelf.every() if crowded is None else self._shelf.near(shapely.bounds(crowded))
         boxes = self._shelf.boxes(rows)
         found = []
         for low, high in _strips(boxes):
             within = np.flatnonzero((boxes[:, 2] >= low) & (boxes[:, 0] < high))
             a, b = _box_pairs(boxes[within], low, high, crowded)
-            found.append(self._intersections(rows[within[a]], rows[within[b]]))
+            found += [
+                self._intersections(rows[within[a[i : i + _PAIRS]]], rows[within[b[i : i + _PAIRS]]])
+                for i in range(0, len(a), _PAIRS)
+            ]
         return _join_overlaps(found)
 
     def _intersections(self, a: Ints, b: Ints) -> Overlaps:
@@ -356,9 +376,13 @@ class _Shelf:
         near: Floats = self._rough[0][rows].astype(np.float64) + spare + np.tile(self._origin, 2)
         return near
 
+    def every(self) -> Ints:
+        """All rows."""
+        return np.arange(self._rows)
+
     def near(self, targets: Floats) -> Ints:
         """Rows whose box meets one of these boxes (n, 4), ascending."""
-        everything = np.arange(self._rows)
+        everything = self.every()
         if not len(targets) or not self._rows:
             return everything[:0]
         boxes = self.boxes(everything)
@@ -388,6 +412,57 @@ class _Shelf:
         starts = [np.frombuffer(self._file.read(8 * count), np.int64) for count in (rings, parts, rows)]
         self._file.seek(0, 2)
         return Rings(xy, *starts)
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A part of the plane to be noded at once: faces and vertices whose own point lies in the core belong to it.
+
+    In a file where nothing fits together all edges are left over, and noding millions at once would take all memory.
+    Coordinates are metres from the origin; a single tile has no bounds.
+    """
+
+    low: Floats
+    high: Floats
+
+    def near(self, segments: Floats) -> Ints:
+        """Edges that meet the core with its margin."""
+        most, least = segments.max(axis=1), segments.min(axis=1)
+        return np.flatnonzero(((most >= self.low - _MARGIN_M) & (least <= self.high + _MARGIN_M)).all(axis=1))
+
+    def owns(self, xy: Floats) -> Mask:
+        """Points in the core."""
+        inside: Mask = np.all((xy >= self.low) & (xy < self.high), axis=1)
+        return inside
+
+    def holds(self, faces: Shapes) -> Mask:
+        """Faces that begin in the core and do not reach beyond the margin, where edges may be lacking."""
+        box = shapely.bounds(faces).reshape(-1, 4)
+        whole: Mask = np.all((box[:, :2] >= self.low - _MARGIN_M) & (box[:, 2:] <= self.high + _MARGIN_M), axis=1)
+        return whole & self.owns(box[:, :2])
+
+    def encloses(self, shapes: Shapes) -> Mask:
+        """Shapes that lie in the core from end to end."""
+        box = shapely.bounds(shapes).reshape(-1, 4)
+        return self.owns(box[:, :2]) & self.owns(box[:, 2:])
+
+
+def _tiles(segments: Floats) -> list[_Tile]:
+    """One tile for all, or as many columns and rows as keep each at about 150 thousand edges."""
+    side = int(np.ceil(np.sqrt(len(segments) / _TILE_EDGES)))
+    if side <= 1:
+        return [_Tile(np.full(2, -np.inf), np.full(2, np.inf))]
+    at = segments[:, 0]
+    tiles = []
+    for x0, x1 in _cut(at[:, 0], side):
+        column = at[(at[:, 0] >= x0) & (at[:, 0] < x1), 1]
+        tiles += [_Tile(np.array([x0, y0]), np.array([x1, y1])) for y0, y1 in _cut(column, side)]
+    return tiles
+
+
+def _cut(values: Floats, count: int) -> list[tuple[float, float]]:
+    inner = np.quantile(values, np.linspace(0, 1, count + 1)[1:-1]).tolist() if len(values) else []
+    return list(zip([-np.inf, *inner], [*inner, np.inf], strict=True))
 
 
 class _Raster:
@@ -487,11 +562,12 @@ def _unpack(keys: Keys) -> Floats:
     return np.stack([x, y], axis=1).astype(np.float64)
 
 
-def _polygonized(lines: Shapes, grid_m: float) -> Shapes:
+def _polygonized(lines: Shapes, grid_m: float, tile: _Tile) -> Shapes:
     """Faces of the arrangement of these lines.
 
-    The lines form closed chains, so after noding nothing may dangle. Where rounding at a crossing leaves a loose end,
-    the lines are noded once more on a grid finer than the lattice, which cannot fail but takes five times as long.
+    The lines form closed chains, so after noding nothing may dangle, but for chains cut at a tile's margin. Where
+    rounding at a crossing leaves a loose end, the lines are noded once more on a grid finer than the lattice, which
+    cannot fail but takes five times as long.
     """
     try:
         noded = shapely.node(shapely.multilinestrings(lines))
@@ -499,7 +575,7 @@ def _polygonized(lines: Shapes, grid_m: float) -> Shapes:
         noded = None
     if noded is not None:
         faces, cuts, dangles, bad = shapely.polygonize_full(shapely.get_parts(noded))
-        if all(shapely.is_empty(rest) for rest in (cuts, dangles, bad)):
+        if not tile.encloses(np.concatenate([shapely.get_parts(rest) for rest in (cuts, dangles, bad)])).any():
             return np.asarray(shapely.get_parts(faces))
     snapped = shapely.union_all(lines, grid_size=grid_m / 10)
     return np.asarray(shapely.get_parts(shapely.polygonize(shapely.get_parts(snapped))))
@@ -555,22 +631,34 @@ def _strips(boxes: Floats) -> list[tuple[float, float]]:
     count = -(-len(boxes) // _STRIP_ROWS)
     if count <= 1:
         return [(-np.inf, np.inf)] if len(boxes) else []
-    cuts = np.quantile(boxes[:, 0], np.linspace(0, 1, count + 1)[1:-1])
-    return list(zip([-np.inf, *cuts], [*cuts, np.inf], strict=True))
+    return _cut(boxes[:, 0], count)
 
 
-def _box_pairs(boxes: Floats, low: float, high: float, crowded: Shapes) -> tuple[Ints, Ints]:
+def _box_pairs(boxes: Floats, low: float, high: float, crowded: Shapes | None) -> tuple[Ints, Ints]:
     """Pairs of rows whose boxes meet over a crowded face; a pair belongs to the strip where its common box begins."""
     shapes = _as_boxes(boxes)
     a, b = shapely.STRtree(shapes).query(shapes)
     begins = np.maximum(boxes[a, 0], boxes[b, 0])
     once = (a < b) & (begins >= low) & (begins < high)
     a, b = a[once], b[once]
+    if crowded is None:
+        return a, b
     least = np.maximum(boxes[a, :2], boxes[b, :2])
     most = np.minimum(boxes[a, 2:], boxes[b, 2:])
     common = _as_boxes(np.concatenate([least, most], axis=1))
-    hit = np.unique(shapely.STRtree(crowded).query(common, predicate="intersects")[0])
+    pair, face = shapely.STRtree(crowded).query(common)
+    # Prepared, because a layer loaded twice is one face with as many vertices as its whole border.
+    shapely.prepare(crowded)
+    hit = np.unique(pair[shapely.intersects(crowded[face], common[pair])])
     return a[hit], b[hit]
+
+
+def _join_nodes(pieces: list[MissingNodes]) -> MissingNodes:
+    return MissingNodes(
+        np.concatenate([p.edge_row for p in pieces]),
+        np.concatenate([p.vertex_row for p in pieces]),
+        np.concatenate([p.place for p in pieces]),
+    )
 
 
 def _join_overlaps(pieces: list[Overlaps]) -> Overlaps:
@@ -586,6 +674,8 @@ def _join_overlaps(pieces: list[Overlaps]) -> Overlaps:
 
 def _missing_nodes(edges: _Edges, segments: Floats, overlaps: Overlaps, near_m: float, origin: Floats) -> MissingNodes:
     """Vertices on another parcel's left-over edge, away from its ends; where the two overlap, the overlap says it."""
+    if not len(edges):
+        return MissingNodes(edges.owner, edges.owner, np.zeros(0, object))
     keys, first = np.unique(np.concatenate([edges.start, edges.end]), return_index=True)
     vertex = segments.transpose(1, 0, 2).reshape(-1, 2)
     at = vertex[first]

@@ -133,6 +133,8 @@ def decode_as(values: pa.Array, found: Recognised) -> DecodedColumn:
     """Decodes a column in an encoding that is already known, so that all batches of a file are read alike."""
     encoded = values.dictionary_encode()
     raw = encoded.dictionary.to_pylist()
+    if found.encoding == "ascii" and not all(value.isascii() for value in raw):
+        found = _recognise(raw, None)  # the rows seen before had nothing to tell by
     texts = _decode_all(raw, found)
     bad = np.array([_GAP in text for text in texts], bool)
     decoded = pc.take(pa.array(texts, pa.string()), encoded.indices)
@@ -202,7 +204,7 @@ def _recognise(raw: Sequence[bytes | str], declared: str | None) -> Recognised:
 def _of_bytes(sample: list[bytes], declared: str | None) -> Recognised:
     utf8 = sum(_is_utf8(value) for value in sample) / len(sample)
     # Hardly any text in another encoding is valid UTF-8 by chance. A few values may be cut in the middle of a letter.
-    if utf8 >= 0.9:
+    if utf8 >= 0.7:
         joined = [value.decode("utf-8", "ignore") for value in sample]
         inner = _of_text(joined)
         return inner if inner.is_legacy else Recognised("utf-8", utf8, inner.evidence)

@@ -81,6 +81,25 @@ def know(tx: Tx, job: ImportJob) -> Known:
     )
 
 
+PARTS = frozenset(
+    [".dbf", ".shx", ".prj", ".cpg", ".qpj", ".sbn", ".sbx", ".qix", ".dat", ".map", ".id", ".ind", ".mid"]
+)
+"""Suffixes of files that lie beside a shapefile, TAB or MIF and belong to it."""
+
+
+def with_parts(paths: Sequence[Path]) -> list[Path]:
+    """The named files, and the parts of each that lie beside it on disk."""
+    out: dict[Path, None] = {}
+    for path in paths:
+        out[path] = None
+        if path.suffix.lower() in (".shp", ".tab", ".mif"):
+            beside = (
+                p for p in sorted(path.parent.glob(f"{path.stem}.*")) if p.suffix.lower() in PARTS and p.is_file()
+            )
+            out |= dict.fromkeys(beside)
+    return list(out)
+
+
 def main_files(paths: Sequence[Path]) -> list[Path]:
     """Of all files of an import, those that are read; the others (.dbf, .prj …) are their parts. At least one is answered."""
     extensions = {extension for row in FORMATS.values() for extension in row.extensions}
@@ -214,23 +233,22 @@ class IntakeJob:
     def __init__(self, database: Database, files: FileStore, keys: Keys, settings: Settings) -> None:
         self._database, self._files, self._keys, self._settings = database, files, keys, settings
 
-    def run(self, job_id: UUID, progress: Progress = silent) -> None:
-        """Read, judge, stage and compare. Safe to call again: an import that waits for nothing of this is left as it is."""
+    def begin(self, job_id: UUID) -> tuple[ImportJob, Known] | None:
+        """Take an import up for reading; null where it waits for nothing of the kind (it was done, or taken back)."""
         with self._database.begin(SYSTEM) as tx:
             job = store.lock_job(tx, job_id)
             if job.state not in (State.SUBMITTED, State.READING):
-                return
-            known = know(tx, job)
+                return None
             store.set_state(tx, job_id, State.READING, started_at=tx.now, heartbeat_at=tx.now, stage="read")
-        if job.options.get("recheck"):
-            from etl.recheck import recheck
+            return store.get_job(tx, job_id), know(tx, job)
 
-            recheck(self._database, job, known, self._staging, progress)
-            return
+    def read(self, job: ImportJob, known: Known, progress: Progress = silent) -> None:
+        """Read, judge, stage and compare, from the files on."""
         with tempfile.TemporaryDirectory(prefix="landdb-import-") as folder:
             self._read_and_stage(job, known, Path(folder), progress)
 
-    def _staging(self, job: ImportJob, srid: int, known: Known) -> stage.Staging:
+    def staging(self, job: ImportJob, srid: int, known: Known) -> stage.Staging:
+        """What is the same for all rows of the job."""
         return stage.Staging(
             job_id=job.job_id,
             working_srid=srid,
@@ -259,7 +277,7 @@ class IntakeJob:
         )
         opened = [FileRows(path, names[path], asked, known.boundary) for path in main_files(paths)]
         srid = working_srid(opened[0].recognition.zone.srid, self._settings.storage_srid)
-        staging = self._staging(job, srid, known)
+        staging = self.staging(job, srid, known)
         validator = Validator(context(known, srid), spill_dir=str(folder))
         with self._database.begin(SYSTEM) as tx:
             store.close_staging(tx, job.job_id)
@@ -357,4 +375,15 @@ def finish_check(tx: Tx, job: ImportJob, **found: Any) -> None:
     )
 
 
-__all__ = ["Asked", "FileRows", "IntakeJob", "Known", "context", "describe", "finish_check", "know", "rows_of"]
+__all__ = [
+    "Asked",
+    "FileRows",
+    "IntakeJob",
+    "Known",
+    "context",
+    "describe",
+    "finish_check",
+    "know",
+    "rows_of",
+    "with_parts",
+]

@@ -29,6 +29,8 @@ HASH_STEP_M = 1e-4
 """Vertices closer than this are one vertex for the geometry hash."""
 _MIX_A, _MIX_B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _ISSUES_PER_CHUNK = 20_000
+SEALED, SEALED_INDEX = "holder_identity_sealed", "holder_identity_index"
+"""Columns of rows that come back from staging: what was sealed stays sealed."""
 PERSONAL = frozenset({"holder_name", "holder_identity", "address"})
 """Fields whose raw text never goes into an issue."""
 
@@ -65,7 +67,7 @@ def rows(staging: Staging, checked: Checked) -> bytes:
         copy.int2(np.full(count, staging.file_nos[batch.origin.file])),
         copy.constant(batch.origin.layer.encode(), count),
         copy.int8(batch.row_no),
-        copy.text(pa.array(np.where(checked.blocking, "quarantined", None), pa.string())),
+        copy.text(pc.if_else(pa.array(checked.blocking), pa.scalar("quarantined"), pa.scalar(None, pa.string()))),
         copy.text(checked.references.sheet_no),
         copy.text(checked.references.parcel_no),
         copy.jsonb(_land_uses(checked, staging.land_use_lists)),
@@ -200,7 +202,7 @@ def _raw(batch: Batch, blocking: Mask) -> pa.Array:
     chosen = np.flatnonzero(blocking)
     if len(chosen):
         part = batch.take(chosen)
-        fields = {name: _texts(_as_written(part, name)) for name in part.columns if _is_mendable(name)}
+        fields = {name: _texts(as_written(part, name)) for name in part.columns if _is_mendable(name)}
         for i, row in enumerate(chosen):
             given = {name: values[i] for name, values in fields.items() if values[i] is not None}
             out[int(row)] = json.dumps(given, ensure_ascii=False).replace("\\u0000", "")
@@ -208,10 +210,10 @@ def _raw(batch: Batch, blocking: Mask) -> pa.Array:
 
 
 def _is_mendable(name: str) -> bool:
-    return name != "holder_identity" and not name.endswith("__raw")
+    return not name.startswith("holder_identity") and not name.endswith("__raw")
 
 
-def _as_written(batch: Batch, name: str) -> pa.Array:
+def as_written(batch: Batch, name: str) -> pa.Array:
     """A column as text; where a number or date could not be read, the text that stood there."""
     column, raw = batch.columns[name].cast(pa.string()), batch.columns.get(f"{name}__raw")
     if raw is None or not pa.types.is_string(raw.type):
@@ -226,6 +228,8 @@ def _texts(column: pa.Array) -> list[str | None]:
 
 
 def _sealed(batch: Batch, seal: Seal) -> tuple[pa.Array, pa.Array]:
+    if SEALED in batch.columns:
+        return batch.columns[SEALED], batch.columns[SEALED_INDEX]
     column = batch.columns.get("holder_identity")
     if column is None or column.null_count == batch.rows:
         return pa.nulls(batch.rows, pa.binary()), pa.nulls(batch.rows, pa.binary())
@@ -279,8 +283,8 @@ def _lonlat(places: pa.Array, srid: int) -> tuple[Ints, npt.NDArray[np.uint8]]:
 
 
 def _finite(shapes: npt.NDArray[np.object_]) -> Mask:
-    bounds = shapely.bounds(shapes)
-    return np.isfinite(bounds).all(axis=1)
+    finite: Mask = np.isfinite(shapely.bounds(shapes)).all(axis=-1)  # type: ignore[assignment]
+    return finite
 
 
 def with_frame(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.jobs import Status
 
 from etl.pipeline import IntakeJob
+from etl.recheck import recheck
 from landdb.config import Settings
 from landdb.db.transaction import SYSTEM, connect
 from landdb.errors import LandError, Unavailable
@@ -24,7 +25,7 @@ from landdb.exchange import queue
 from landdb.files import FileStore
 from landdb.intake import store
 from landdb.intake.apply import apply
-from landdb.intake.model import Progress, State
+from landdb.intake.model import Progress, State, silent
 from landdb.intake.submit import fail, reopen
 from landdb.intake.undo import undo
 from landdb.sealing.keys import load_keys
@@ -46,8 +47,9 @@ _TASK_OF = {
 class Worker:
     """What the tasks need: the register, the files, the keys."""
 
-    def __init__(self, settings: Settings, database_url: str) -> None:
+    def __init__(self, settings: Settings, database_url: str, tell: Progress = silent) -> None:
         self.settings = settings
+        self._tell = tell
         self.database = connect(database_url, pool_size=6, application_name="landdb-worker")
         self.files = FileStore(settings.files_dir)
         self.keys = load_keys(settings)
@@ -87,7 +89,15 @@ class Worker:
         return len(busy)
 
     def _read(self, job_id: UUID) -> None:
-        IntakeJob(self.database, self.files, self.keys, self.settings).run(job_id, self._progress(job_id))
+        intake = IntakeJob(self.database, self.files, self.keys, self.settings)
+        begun = intake.begin(job_id)
+        if begun is None:
+            return
+        job, known = begun
+        if job.options.get("recheck"):
+            recheck(self.database, self.files, job, known, intake.staging, self._progress(job_id))
+        else:
+            intake.read(job, known, self._progress(job_id))
 
     def _apply(self, job_id: UUID) -> None:
         try:
@@ -144,6 +154,7 @@ class Worker:
         def tell(stage: str, done: int, total: int | None) -> None:
             with self.database.begin(SYSTEM) as tx:
                 store.set_progress(tx, job_id, stage, done, total)
+            self._tell(stage, done, total)
 
         return tell
 

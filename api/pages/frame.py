@@ -19,10 +19,11 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader, select_autoescape
 
-from api.deps import actor, csrf_token
+from api.deps import actor, csrf_token, database
 from api.pages import wording
 from api.problems import language
 from landdb.access.permissions import allows
+from landdb.access.store import get_office
 from landdb.config import settings
 from landdb.db.transaction import VIETNAM, Actor
 from landdb.errors import LandError
@@ -86,11 +87,6 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
     return answer
 
 
-def refusal(request: Request, error: LandError, *, status: int, template: str = "problem.html", **context: Any) -> Any:
-    """A page that says a refusal in words."""
-    return render(request, template, status=status, problem=problem_text(error, language(request)), **context)
-
-
 def problem_text(error: LandError, speaks: Language) -> dict[str, str]:
     """Title, detail and next step of a refusal."""
     text = message(error.code, error.params, speaks)
@@ -99,7 +95,7 @@ def problem_text(error: LandError, speaks: Language) -> dict[str, str]:
 
 def frame_context(request: Request, speaks: Language) -> dict[str, Any]:
     """What ``base.html`` needs whatever the page."""
-    visitor = Visitor(actor(request), getattr(request.state, "office_name", ""))
+    visitor = Visitor(actor(request), office_name(request))
     csrf = csrf_token(request)
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return {
@@ -111,6 +107,16 @@ def frame_context(request: Request, speaks: Language) -> dict[str, Any]:
         "navigation": navigation(visitor, request.url.path),
         "page_data": {"language": speaks, "csrf": csrf, "words": wording.script_words(speaks), "zone": storage_zone()},
     }
+
+
+def office_name(request: Request) -> str:
+    """The name of the visitor's office; empty for the public, and in a fragment, which does not show it."""
+    office_id = actor(request).office_id
+    if office_id is None or wants_fragment(request):
+        return ""
+    with database(request).begin(actor(request)) as tx:
+        office = get_office(tx, office_id)
+    return office.name if office else ""
 
 
 def navigation(visitor: Visitor, path: str) -> list[dict[str, Any]]:
@@ -130,15 +136,17 @@ def storage_zone() -> dict[str, float]:
     """The zone in which the page shows plane coordinates, as its script needs it."""
     from pyproj import CRS
 
-    parameters = {
-        parameter.name: parameter.value for parameter in CRS.from_epsg(settings().storage_srid).coordinate_operation.params
-    }
+    srid = settings().storage_srid
+    operation = CRS.from_epsg(srid).coordinate_operation
+    if operation is None:
+        raise ValueError(f"EPSG:{srid} is no plane zone")
+    said = {parameter.name: float(parameter.value) for parameter in operation.params}
     return {
-        "srid": settings().storage_srid,
-        "central_meridian_deg": parameters["Longitude of natural origin"],
-        "scale_factor": parameters["Scale factor at natural origin"],
-        "false_easting_m": parameters["False easting"],
-        "false_northing_m": parameters["False northing"],
+        "srid": srid,
+        "central_meridian_deg": said["Longitude of natural origin"],
+        "scale_factor": said["Scale factor at natural origin"],
+        "false_easting_m": said["False easting"],
+        "false_northing_m": said["False northing"],
     }
 
 
@@ -154,7 +162,7 @@ def static_version() -> str:
 
 def static(path: str) -> str:
     """The address of a file under ``web/static``. Modules import one another relatively and so keep the version."""
-    return f"/static/{static_version()}/{path}"
+    return f"/static/v-{static_version()}/{path}"
 
 
 @lru_cache(maxsize=4)

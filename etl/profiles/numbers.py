@@ -32,7 +32,9 @@ def parse_number(values: pa.Array) -> tuple[pa.Array, pa.Array]:
     text = pc.if_else(pc.equal(text, ""), None, text)
     plain = pc.match_substring_regex(text, _PLAIN)
     if pc.all(plain, min_count=0).as_py() is not False:
-        return text.cast(pa.float64()), pa.nulls(len(values), pa.string())
+        number = text.cast(pa.float64())
+        if pc.all(pc.is_finite(number), min_count=0).as_py() is not False:
+            return number, pa.nulls(len(values), pa.string())
     return _read_odd(text, plain)
 
 
@@ -51,7 +53,7 @@ def _read_odd(text: pa.Array, plain: pa.Array) -> tuple[pa.Array, pa.Array]:
     )
     number = pc.if_else(pc.match_substring_regex(bare, _PLAIN), bare, None).cast(pa.float64())
     number = pc.if_else(pc.is_finite(number), number, None)
-    untouched = pc.and_(plain, pc.invert(dots))
+    untouched = pc.and_(pc.and_(plain, number.is_valid()), pc.invert(dots))
     return number, pc.if_else(untouched, None, text)
 
 

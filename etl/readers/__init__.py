@@ -22,6 +22,7 @@ from etl.batch import Batch
 from etl.readers import faults
 from etl.readers.formats import SUPPORTED_TEXT, drivers_to_skip
 from etl.readers.source import Field, Layer, Notice, Source
+from landdb.errors import LandError
 
 __all__ = ["SUPPORTED_TEXT", "Field", "Layer", "Notice", "Reading", "Source", "inspect", "read"]
 
@@ -70,6 +71,7 @@ class Reading(Iterator[Batch]):
         self._child = _start(request, self._scratch.name)
         self._stream: pa.RecordBatchReader | None = None
         self._timed_out = False
+        self._closed = False
         self._mode = mode
         self._layer_read = ""
         self.rows = 0
@@ -83,6 +85,8 @@ class Reading(Iterator[Batch]):
         self.notices: list[Notice] = list(self.source.notices)
 
     def __next__(self) -> Batch:
+        if self._closed:
+            raise StopIteration
         try:
             while True:
                 if self._stream is None and not self._open_stream():
@@ -97,6 +101,7 @@ class Reading(Iterator[Batch]):
 
     def close(self) -> None:
         """Stops the child, if it still runs, and removes its scratch folder."""
+        self._closed = True
         if self._child.poll() is None:
             self._child.kill()
         self._child.wait()
@@ -150,7 +155,7 @@ class Reading(Iterator[Batch]):
             raise faults.fault_from(message["error"], message["params"])
         return message
 
-    def _death(self) -> faults.LandError:
+    def _death(self) -> LandError:
         if self._child.poll() is None:
             self._child.kill()
         code = self._child.wait()

@@ -38,8 +38,8 @@ def main() -> None:
     request = json.loads(sys.argv[1])
     out = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
     os.dup2(2, 1)  # whatever a library prints must not get between the batches
+    _confine(Path(request["path"]))  # before any thread begins: a process with threads cannot leave its network
     _end_with_parent()
-    _confine(Path(request["path"]))
     try:
         _answer(request, out)
     except LandError as error:

@@ -20,8 +20,11 @@ from etl.batch import Batch, Origin, Rings, no_faults, rings_from_shapes
 from etl.readers import archive, faults, shapefile
 from etl.readers.formats import FORMATS, Format, Reader, recognise
 from etl.readers.source import Field, Layer, Notice, Source
+from landdb.errors import LandError
 
 _FIONA_ROWS = 5000
+_GML_OPTIONS = {"WRITE_GFS": "NO"}
+"""GDAL would leave a file of its own beside the client's."""
 _CURVED = ("curve", "surface", "tin")
 
 
@@ -45,7 +48,7 @@ def open_any(path: Path, name: str, scratch: Path) -> Opened:
         if form.reader is Reader.ZIP:
             return _open_zip(path, name, scratch)
         layers, notices = _layers(path, form)
-    except faults.LandError as fault:
+    except LandError as fault:
         # Inside the child a file may have another name than the client gave it.
         if fault.params.get("file") == path.name:
             fault.params["file"] = name
@@ -151,6 +154,8 @@ def _layers(path: Path, form: Format) -> tuple[tuple[Layer, ...], tuple[Notice, 
         if not _has_part(path, part):
             raise faults.PartMissing(file=path.name, part=part)
     found = _fiona_layers(path, form) if form.reader is Reader.FIONA else _gdal_layers(path, form)
+    if not found:
+        raise faults.Damaged(file=path.name, reason="no layer")
     return found, ()
 
 
@@ -181,7 +186,7 @@ def _gdal_layer(name: str, info: dict[str, Any]) -> Layer:
     return Layer(name, None if rows < 0 else rows, info["geometry_type"] or "None", fields, info["crs"], None, name)
 
 
-def _broken(path: Path, error: Exception) -> faults.LandError:
+def _broken(path: Path, error: Exception) -> LandError:
     reason = str(error).replace(str(path), path.name)[:300]
     return faults.Damaged(file=path.name, reason=reason)
 
@@ -191,7 +196,7 @@ def _fiona_layers(path: Path, form: Format) -> tuple[Layer, ...]:
 
     layers = []
     try:
-        for name in fiona.listlayers(path):
+        for name in fiona.listlayers(path, **_GML_OPTIONS):
             with _fiona_open(path, form, name) as source:
                 fields = tuple(Field(f, kind) for f, kind in source.schema["properties"].items())
                 kind = str(source.schema["geometry"])
@@ -211,7 +216,7 @@ def _count(source: Any) -> int | None:
 def _fiona_open(path: Path, form: Format, layer: str) -> Any:
     import fiona
 
-    options = {"WRITE_GFS": "NO"} if form.driver == "GML" else {}
+    options = _GML_OPTIONS if form.driver == "GML" else {}
     return fiona.open(path, layer=layer, enabled_drivers=[form.driver], allow_unsupported_drivers=True, **options)
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from etl.readers import faults
+from landdb.errors import LandError
 
 
 class Reader(StrEnum):
@@ -33,13 +34,12 @@ class Format:
     driver: str
     reader: Reader
     parts: tuple[str, ...] = ()
-    mends: tuple[str, ...] = ()
 
 
 FORMATS: dict[str, Format] = {
     row.key: row
     for row in (
-        Format("shapefile", "Shapefile", (".shp",), "ESRI Shapefile", Reader.SHAPEFILE, (".dbf",), (".shx",)),
+        Format("shapefile", "Shapefile", (".shp",), "ESRI Shapefile", Reader.SHAPEFILE, (".dbf",)),
         Format("geopackage", "GeoPackage", (".gpkg",), "GPKG", Reader.ARROW),
         Format("geojson", "GeoJSON", (".geojson", ".json"), "GeoJSON", Reader.ARROW),
         Format("flatgeobuf", "FlatGeobuf", (".fgb",), "FlatGeobuf", Reader.ARROW),
@@ -192,7 +192,7 @@ def _claims_another(suffix: str, found: Format) -> bool:
     return any(suffix in row.extensions for row in FORMATS.values() if row is not found)
 
 
-def _stranger(head: bytes, path: Path) -> faults.LandError:
+def _stranger(head: bytes, path: Path) -> LandError:
     for start, kind in _STRANGERS:
         if head.startswith(start):
             return faults.DrawingNotSupported(file=path.name, kind=kind, supported=SUPPORTED_TEXT)

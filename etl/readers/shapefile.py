@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -118,7 +119,7 @@ def batches(shape: Shapefile, origin: Origin, rows: int) -> Iterator[Batch]:
             begin = end
 
 
-def _batch(shape: Shapefile, origin: Origin, shp, dbf, begin: int, end: int) -> Batch:  # type: ignore[no-untyped-def]
+def _batch(shape: Shapefile, origin: Origin, shp: BinaryIO, dbf: BinaryIO, begin: int, end: int) -> Batch:
     rings, codes = _geometry(shp, shape.offset[begin:end], shape.length[begin:end])
     table = shape.table
     dbf.seek(table.header + begin * table.record)
@@ -315,7 +316,7 @@ def _number(raw: Bytes, column: Column) -> pa.Array:
 # --- geometry -------------------------------------------------------------------------------------------------------
 
 
-def _geometry(shp, offset: Ints, length: Ints) -> tuple[Rings, pa.Array]:  # type: ignore[no-untyped-def]
+def _geometry(shp: BinaryIO, offset: Ints, length: Ints) -> tuple[Rings, pa.Array]:
     low, high = int(offset.min()), int((offset + 8 + length).max())
     if high - low > 2 * int((8 + length).sum()) + 4096:
         return _scattered(shp, offset, length)
@@ -323,7 +324,7 @@ def _geometry(shp, offset: Ints, length: Ints) -> tuple[Rings, pa.Array]:  # typ
     return _records(np.frombuffer(shp.read(high - low), np.uint8), offset - low + 8, length)
 
 
-def _scattered(shp, offset: Ints, length: Ints) -> tuple[Rings, pa.Array]:  # type: ignore[no-untyped-def]
+def _scattered(shp: BinaryIO, offset: Ints, length: Ints) -> tuple[Rings, pa.Array]:
     """Records far apart (a file packed or edited in place): fetched one by one, laid side by side."""
     pieces = []
     for at, size in zip(offset.tolist(), length.tolist(), strict=True):
@@ -453,7 +454,7 @@ def _nesting(rings: Rings, size: npt.NDArray[np.float64]) -> tuple[Ints, Ints]:
     points, offsets = ranges(start[:-1][usable], np.diff(start)[usable])
     whole = np.arange(int(usable.sum()) + 1)
     faces[usable] = shapely.from_ragged_array(shapely.GeometryType.POLYGON, rings.xy[points], (offsets, whole))
-    inside = shapely.points(rings.xy[start[:-1]])
+    inside: npt.NDArray[np.object_] = np.asarray(shapely.points(rings.xy[start[:-1]]), dtype=object)
     for i in np.flatnonzero(usable):
         try:
             inside[i] = shapely.point_on_surface(faces[i])

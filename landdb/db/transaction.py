@@ -92,7 +92,7 @@ class Tx:
         """Send binary COPY data to ``statement`` (``COPY … FROM STDIN``); rows copied."""
         cursor = self._driver_connection().cursor()
         try:
-            cursor.copy_expert(statement, _Chunks(chunks), size=1 << 18)
+            cursor.copy_expert(statement, _Chunks(chunks), size=1 << 18)  # type: ignore[arg-type]  # only read() is used
         except psycopg2.Error as error:
             raise refusal_of(error) from error
         return int(cursor.rowcount)
@@ -152,6 +152,10 @@ class Database:
         self.engine.dispose()
 
 
+def _adapt_uuid(connection: psycopg2.extensions.connection, _record: object) -> None:
+    psycopg2.extras.register_uuid(conn_or_curs=connection)  # type: ignore[no-untyped-call]
+
+
 def connect(url: str, *, pool_size: int = 10, application_name: str = "landdb") -> Database:
     """Open a pool on ``url`` (``postgresql://…``). Nothing is sent until the first transaction."""
     parsed = make_url(url).set(drivername="postgresql+psycopg2")
@@ -162,5 +166,5 @@ def connect(url: str, *, pool_size: int = 10, application_name: str = "landdb") 
         pool_pre_ping=True,
         connect_args={"application_name": f"{application_name}-{os.getpid()}", "options": "-c timezone=UTC -c jit=off"},
     )
-    event.listen(engine, "connect", lambda connection, _record: psycopg2.extras.register_uuid(conn_or_curs=connection))
+    event.listen(engine, "connect", _adapt_uuid)
     return Database(engine, parsed)

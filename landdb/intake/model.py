@@ -129,12 +129,29 @@ class ImportJob:
         )
 
 
+class JobFailed(Conflict):
+    """What stopped an import, as its row tells it, raised again for whoever waits for the import."""
+
+    @classmethod
+    def of(cls, code: str, params: dict[str, Any]) -> JobFailed:
+        """The refusal under the code that the job's row holds."""
+        refusal = cls(**params)
+        refusal.code = code  # type: ignore[misc]  # one instance speaks with the code of another class
+        return refusal
+
+
 class JobUnknown(NotFound):
     code = "import.unknown"
 
 
 class RowUnknown(NotFound):
     code = "import.row_unknown"
+
+
+class RowNotQuarantined(Conflict):
+    """params: row, layer."""
+
+    code = "import.row_not_quarantined"
 
 
 class NotInState(Conflict):

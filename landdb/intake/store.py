@@ -175,7 +175,7 @@ LIMIT 1
         admin_unit_id=admin_unit_id,
         digests=sorted(digests),
     ).one_or_none()
-    return None if row is None else (row[0], row[1])
+    return None if row is None else (row.import_job_id, row.finished_at)
 
 
 def set_state(tx: Tx, job_id: UUID, state: State, **values: Any) -> None:
@@ -213,7 +213,7 @@ WHERE state = ANY (:busy) AND coalesce(heartbeat_at, submitted_at) < :before
         busy=[state.value for state in BUSY],
         before=tx.now - silent_for,
     )
-    return [(row[0], State(row[1])) for row in rows]
+    return [(row.import_job_id, State(row.state)) for row in rows]
 
 
 # ── staged rows ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -301,9 +301,9 @@ VALUES (:job_id, 'coverage.overlap_register', 'blocking', :file_no, :layer, :row
 def count_verdicts(tx: Tx, job_id: UUID) -> dict[str, int]:
     """How many staged rows have each verdict."""
     rows = tx.execute(
-        "SELECT verdict, count(*) FROM staged_parcel WHERE import_job_id = :job_id GROUP BY verdict", job_id=job_id
+        "SELECT verdict, count(*) AS rows FROM staged_parcel WHERE import_job_id = :job_id GROUP BY verdict", job_id=job_id
     )
-    return {row[0]: row[1] for row in rows}
+    return {row.verdict: row.rows for row in rows}
 
 
 def get_row(tx: Tx, job_id: UUID, file_no: int, layer: str, row_no: int) -> dict[str, Any]:
@@ -352,6 +352,25 @@ DO UPDATE SET fields = mended_row.fields || EXCLUDED.fields, mended_by = EXCLUDE
             "now": tx.now,
         },
     )
+
+
+def rows_to_recheck(tx: Tx, job_id: UUID) -> list[dict[str, Any]]:
+    """Every row set aside: staged columns, the file's own text, what a person wrote over it, and its shape (WKB, storage zone).
+
+    ``geometry_fault`` is the code of the issue for a row without a shape; null where there is one.
+    """
+    return fetch(tx, "rows_to_recheck", job_id=job_id)
+
+
+def rows_beside(tx: Tx, job_id: UUID, shapes: Sequence[bytes], serials: Sequence[str]) -> list[dict[str, Any]]:
+    """Staged rows in order that those judged again may clash with: near these shapes (WKB), of the same numbers or serials."""
+    return fetch(tx, "rows_beside", job_id=job_id, shapes=list(shapes), serials=list(serials))
+
+
+def forget_rows(tx: Tx, job_id: UUID) -> None:
+    """Make way for rows judged again: the staged rows set aside go, with all that was said of them."""
+    run(tx, "forget_issues", job_id=job_id)
+    tx.execute("DELETE FROM staged_parcel WHERE import_job_id = :job_id AND verdict = 'quarantined'", job_id=job_id)
 
 
 def count_issues(tx: Tx, job_id: UUID) -> list[dict[str, Any]]:
@@ -529,10 +548,10 @@ def purge_applied(tx: Tx, job_id: UUID) -> dict[str, int]:
     dropped: deleting a million rows one by one would take longer than writing them did.
     """
     done = {
-        row[0]: row[1]
+        row.verdict: row.rows
         for row in tx.execute(
             """
-SELECT verdict, count(*) FROM staged_parcel
+SELECT verdict, count(*) AS rows FROM staged_parcel
 WHERE import_job_id = :job_id AND verdict <> 'quarantined' AND NOT held GROUP BY verdict
 """,
             job_id=job_id,

@@ -59,26 +59,33 @@ class BoundaryOptions:
 
 
 def load_table(tx: Tx, name: str, path: Path, boundary: BoundaryOptions | None = None) -> LoadReport:
-    """Load ``path`` into the reference table ``name``; the same file twice in a row changes nothing and says so.
+    """Load ``path`` into the reference table ``name``; the same file twice changes nothing and says so.
 
+    A row that somebody has changed by hand since is set back to what the file says, and counted as changed.
     Raises: TableUnknown, FileUnreadable, FileEmpty, ColumnMissing, FileMalformed, RowTwice, ValidityOverlaps.
     """
     if name != BOUNDARY and name not in SHEETS:
         raise TableUnknown(table=name, tables=", ".join(sorted([*SHEETS, BOUNDARY])))
     content = _content(path)
-    digest = hashlib.sha256(content).hexdigest()
     table = BOUNDARY if name == BOUNDARY else SHEETS[name].table
-    if store.last_digest(tx, table) == digest:
-        return LoadReport(table, path.name, 0, 0, 0, 0, already_loaded=True)
     if name == BOUNDARY:
         rows = _boundaries(tx, path.name, content, boundary or BoundaryOptions())
     else:
         rows = _sheet(tx, SHEETS[name], path.name, content)
     added, changed = store.upsert(tx, table, rows)
-    store.add_load(tx, table, path.name, digest, len(rows))
     if table == "coordinate_zone":
         store.pin_zones(tx)
-    return LoadReport(table, path.name, len(rows), added, changed, len(rows) - added - changed)
+    repeated = _note_load(tx, table, path.name, content, len(rows)) and not (added or changed)
+    return LoadReport(table, path.name, len(rows), added, changed, len(rows) - added - changed, repeated)
+
+
+def _note_load(tx: Tx, table: str, file: str, content: bytes, rows: int) -> bool:
+    """Write the load down; whether the same bytes were the last load of this table (then once is enough)."""
+    digest = hashlib.sha256(content).hexdigest()
+    if store.last_digest(tx, table) == digest:
+        return True
+    store.add_load(tx, table, file, digest, rows)
+    return False
 
 
 def _content(path: Path) -> bytes:

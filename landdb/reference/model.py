@@ -482,7 +482,7 @@ def is_working_day(day: dt.date, exceptions: Mapping[dt.date, CalendarDay]) -> b
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What loading one file did. ``already_loaded``: the same bytes were the last load of this table, nothing was done."""
+    """What loading one file did. ``already_loaded``: the same bytes were the last load and nothing differs from them."""
 
     table: str
     file_name: str

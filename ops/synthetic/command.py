@@ -11,7 +11,7 @@ def quiet(_what: str, _done: int, _total: int) -> None:
     """No progress shown."""
 
 
-def write_province(  # noqa: PLR0913  one plain argument per option of the command
+def write_province(  # one plain argument per option of the command
     out: Path,
     parcels: int,
     seed: int,

@@ -114,8 +114,7 @@ def write_layer(table: Table, path: Path, *, layer: str, file_format: str, encod
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": f"{FILE_DATE}T00:00:00.000Z"})
     options: dict[str, str] = {}
     if file_format == "shp":
-        options = {"ENCODING": "UTF-8" if encoding == "utf-8" else "ISO-8859-1"}
-        options["DBF_DATE_LAST_UPDATE"] = FILE_DATE
+        options = {"DBF_DATE_LAST_UPDATE": FILE_DATE}
         layer = path.stem
     elif file_format == "geojson":
         options = {"COORDINATE_PRECISION": "3", "RFC7946": "NO"}
@@ -132,6 +131,7 @@ def write_layer(table: Table, path: Path, *, layer: str, file_format: str, encod
         geometry_name=GEOMETRY,
         geometry_type="Polygon" if file_format == "shp" else "Unknown",
         crs=f"EPSG:{SRID}",
+        encoding=None if file_format != "shp" or encoding == "utf-8" else "ISO-8859-1",
         layer_options=options,
     )
     if file_format == "shp":
@@ -151,11 +151,14 @@ def remove(path: Path) -> None:
 
 
 def read_layer(path: Path, *, layer: str, file_format: str, encoding: str) -> Table:
-    """The layer as it stands in the finished file, in the form that `write_layer` takes."""
+    """The layer as it stands in the finished file, in the form that `write_layer` takes.
+
+    A Shapefile in an old encoding is read as Latin-1, which is the carrier.
+    """
     import pyogrio
 
-    old = {"encoding": "ISO-8859-1"} if file_format == "shp" and encoding != "utf-8" else {}
-    meta, table = pyogrio.read_arrow(path, layer=None if file_format == "shp" else layer, **old)
+    old = "ISO-8859-1" if file_format == "shp" and encoding != "utf-8" else None
+    meta, table = pyogrio.read_arrow(path, layer=None if file_format == "shp" else layer, encoding=old)
     name = meta["geometry_name"] or "wkb_geometry"
     names = [GEOMETRY if column == name else column for column in table.column_names]
     table = table.rename_columns(names).combine_chunks()

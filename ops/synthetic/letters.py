@@ -58,7 +58,7 @@ def as_carrier(text: str, encoding: str) -> str:
 
 
 def column_as_carrier(column: Column, encoding: str) -> Column:
-    """A whole text column; each different value is converted once."""
+    """A whole text column; each different value is converted once, all in one piece of text."""
     coded = column.dictionary_encode()
-    words = pa.array([as_carrier(word, encoding) for word in coded.dictionary.to_pylist()], pa.string())
-    return words.take(coded.indices)
+    words = as_carrier("\n".join(coded.dictionary.to_pylist()), encoding).split("\n")
+    return pa.array(words, pa.string()).take(coded.indices) if len(coded.dictionary) else column

@@ -123,7 +123,7 @@ def too_few_points(sheet: Sheet, row: int, _rng: Rng) -> Spoiled | None:
         return None
     ring = ring_of(sheet, row)
     sheet.wkb[row] = raw_polygon([ring[[0, 1, 0]]])
-    also = ["area.mismatch", "geometry.zero_area"]
+    also = ["area.mismatch", "geometry.zero_area", "geometry.unreadable"]
     return Spoiled("ring with two points", others=holes_around(sheet, row), also=also)
 
 
@@ -455,7 +455,7 @@ def undecodable(sheet: Sheet, row: int, rng: Rng) -> Spoiled | None:
     choices = [b"\xff\xfe", b"\xc3\x28", b"\xf0\x9f"] if sheet.encoding == "utf-8" else [b"\x81\x8d", b"\x90\x81"]
     value = choices[int(rng.integers(len(choices)))]
     sheet.raw_bytes.append((row, sheet.style["holder_name"], value))
-    return Spoiled(f"bytes {value.hex(' ')}", "holder_name")
+    return Spoiled(f"bytes {value.hex(' ')}", "holder_name", also=["text.control_characters"])
 
 
 def not_nfc(sheet: Sheet, row: int, _rng: Rng) -> Spoiled | None:

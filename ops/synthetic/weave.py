@@ -267,7 +267,8 @@ class Ground:
                 out[:, k] += height * np.sin(wave * (u * np.cos(angle[k]) + v * np.sin(angle[k])) + phase[k])
         c, s = np.cos(self.turn), np.sin(self.turn)
         turned: Floats = np.column_stack([out[:, 0] * c - out[:, 1] * s, out[:, 0] * s + out[:, 1] * c])
-        return turned + np.array(CENTRE_EN)
+        turned += np.array(CENTRE_EN)
+        return turned
 
 
 # -- rings

@@ -121,6 +121,19 @@ def test_gaps_equal_the_holes_of_the_union(seed: int) -> None:
     assert report.gaps.area_m2.sum() == pytest.approx(enclosed_gaps(shapes), abs=1e-3)
 
 
+@pytest.mark.parametrize("seed", range(220, 260))
+def test_in_tiles_the_answer_is_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = random_parcels(seed)
+    whole = check(shapes, noise_width_m=1e-6)
+    monkeypatch.setattr("etl.coverage._TILE_EDGES", 8)
+    monkeypatch.setattr("etl.coverage._STRIP_ROWS", 7)
+    monkeypatch.setattr("etl.coverage._PAIRS", 5)
+    tiled = check(shapes, noise_width_m=1e-6)
+    assert overlap_areas(tiled) == pytest.approx(overlap_areas(whole))
+    assert sorted(tiled.gaps.area_m2) == pytest.approx(sorted(whole.gaps.area_m2))
+    assert sorted(tiled.missing_nodes.edge_row) == sorted(whole.missing_nodes.edge_row)
+
+
 def test_a_perfect_tiling_is_clean() -> None:
     cells = [box(x, y, x + 10, y + 10) for x in range(0, 50, 10) for y in range(0, 50, 10)]
     report = check(cells)

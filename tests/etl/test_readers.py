@@ -12,6 +12,7 @@ import time
 import tomllib
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -101,11 +102,13 @@ def test_a_format_comes_back_as_it_was_written(tmp_path: Path, name: str, driver
     batch = rows_of(path)
     assert batch.origin.file == name
     assert batch.row_no.tolist() == [1, 2, 3]
+    batch = batch.take(np.argsort(batch.columns["SOTHUA"].to_pylist()))  # FlatGeobuf orders by place
     assert batch.columns["SOTHUA"].to_pylist() == ["1", "2", "3"]
-    assert batch.columns["TENCHU"].to_pylist() == NAMES
+    assert [name or None for name in batch.columns["TENCHU"].to_pylist()] == NAMES
     for found, wanted in zip(batch.rings.polygons(), SHAPES, strict=True):
-        assert shapely.equals_exact(shapely.normalize(found), shapely.normalize(wanted), tolerance=0.002)
-    np.testing.assert_allclose(batch.rings.areas(), shapely.area(SHAPES), rtol=1e-3)
+        # TAB keeps whole steps of a grid over the bounds that its writer chose: about a centimetre here.
+        assert shapely.hausdorff_distance(found, wanted) < (0.02 if name == "a.tab" else 1e-6)
+    np.testing.assert_allclose(batch.rings.areas(), shapely.area(SHAPES), rtol=2e-3)
     assert batch.geometry_fault.null_count == 3
 
 
@@ -146,8 +149,10 @@ def test_curves_of_a_layer_that_declares_them_become_straight_edges(tmp_path: Pa
     gml = tmp_path / "arc.gml"
     gml.write_text(
         '<ogr:FeatureCollection xmlns:ogr="http://ogr.maptools.org/" xmlns:gml="http://www.opengis.net/gml"><gml:featureMember>'
-        '<ogr:a><ogr:g><gml:Surface srsName="EPSG:9209"><gml:patches><gml:PolygonPatch><gml:exterior><gml:Ring><gml:curveMember><gml:Curve>'
-        "<gml:segments><gml:Arc><gml:posList>0 0 10 10 20 0</gml:posList></gml:Arc><gml:LineStringSegment><gml:posList>20 0 0 0</gml:posList>"
+        '<ogr:a><ogr:g><gml:Surface srsName="EPSG:9209"><gml:patches><gml:PolygonPatch><gml:exterior>'
+        "<gml:Ring><gml:curveMember><gml:Curve>"
+        "<gml:segments><gml:Arc><gml:posList>0 0 10 10 20 0</gml:posList></gml:Arc><gml:LineStringSegment>"
+        "<gml:posList>20 0 0 0</gml:posList>"
         "</gml:LineStringSegment></gml:segments></gml:Curve></gml:curveMember></gml:Ring></gml:exterior></gml:PolygonPatch></gml:patches>"
         "</gml:Surface></ogr:g><ogr:SOTHUA>7</ogr:SOTHUA></ogr:a></gml:featureMember></ogr:FeatureCollection>"
     )
@@ -155,10 +160,11 @@ def test_curves_of_a_layer_that_declares_them_become_straight_edges(tmp_path: Pa
     assert batch.rings.areas()[0] == pytest.approx(np.pi * 50, rel=0.01)
 
 
-def test_fiona_linearises_what_the_arrow_path_cannot(tmp_path: Path) -> None:
-    rings, codes = Rings.from_wkb(pa.array([bytes.fromhex("010a00000000000000")], pa.binary()))
-    assert codes.to_pylist() in (["geometry.unreadable"], ["geometry.empty"])
-    assert rings.rows == 1
+def test_a_curve_that_was_not_declared_is_a_fault_of_its_row() -> None:
+    arc = struct.pack("<BIIBII6d", 1, 10, 1, 1, 8, 3, 0, 0, 5, 5, 0, 0)
+    rings, codes = Rings.from_wkb(pa.array([arc, shapely.to_wkb(SQUARE)], pa.binary()))
+    assert codes.to_pylist() == ["geometry.unreadable", None]
+    assert rings.has_geometry().tolist() == [False, True]
 
 
 # --- shapefile details ----------------------------------------------------------------------------------------------
@@ -320,6 +326,12 @@ def test_records_out_of_order_and_far_apart(tmp_path: Path) -> None:
     assert [shape.bounds[0] for shape in batch.rings.polygons()] == [2.0, 1.0, 0.0]
 
 
+VRT = b'<OGRVRTDataSource><OGRVRTLayer name="x"><SrcDataSource>/etc/passwd</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>'
+ENTITY = (
+    b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
+    b'<gml xmlns="http://www.opengis.net/gml">&a;</gml>'
+)
+
 # --- faults of whole files ------------------------------------------------------------------------------------------
 
 
@@ -347,7 +359,7 @@ def test_a_shape_header_and_nothing_behind_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
-        ("vrt.shp", b'<OGRVRTDataSource><OGRVRTLayer name="x"><SrcDataSource>/etc/passwd</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>', "file.disguised"),
+        ("vrt.shp", VRT, "file.disguised"),
         ("vrt.geojson", b"<OGRVRTDataSource></OGRVRTDataSource>", "file.disguised"),
         ("vrt.kml", b"<?xml version='1.0'?><!-- <kml> --><OGRVRTDataSource/>", "file.disguised"),
         ("json.shp", b'{"type":"FeatureCollection","features":[]}', "file.disguised"),
@@ -358,7 +370,7 @@ def test_a_shape_header_and_nothing_behind_it(tmp_path: Path) -> None:
         ("a.dwg", b"AC1032\0\0", "file.drawing_not_supported"),
         ("a.dxf", b"  0\r\nSECTION\r\n", "file.drawing_not_supported"),
         ("a.dbf", b"\x03\x5f\x07\x1a", "file.part_missing"),
-        ("evil.gml", b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><gml xmlns="http://www.opengis.net/gml">&a;</gml>', "file.unsafe_content"),
+        ("evil.gml", ENTITY, "file.unsafe_content"),
         ("topo.json", b'{"type":"Topology","objects":{}}', "file.disguised"),
         ("cut.geojson", b'{"type":"FeatureCollection","features":[{"type":"Feature","geometry":{"type":"Pol', "file.damaged"),
         ("cut.gpkg", b"SQLite format 3\0" + b"\0" * 52 + b"GPKG", "file.damaged"),
@@ -455,7 +467,7 @@ def archive(path: Path, entries: dict[str, bytes]) -> Path:
         ({"inner.zip": b"PK\x03\x04"}, "nested_archive"),
         ({"a.shp": b"\0" * (200 << 20)}, "ratio"),
         ({f"{i}.dbf": b"" for i in range(3000)}, "too_many_files"),
-        ({"Đất.shp": b"a", "Đất.shp": b"b"}, "same_name_twice"),
+        ({"\u0110\u1ea5t.shp": b"a", "\u0110a\u0302\u0301T.SHP": b"b"}, "same_name_twice"),
         ({"a\u202egnp.shp": b"a"}, "odd_name"),
         ({"x" * 300 + ".shp": b"a"}, "odd_name"),
     ],
@@ -560,6 +572,7 @@ def test_closing_early_stops_the_child(tmp_path: Path) -> None:
     with readers.read(write(tmp_path / "a.shp", [SQUARE] * 5000, kind="Polygon"), rows=10) as reading:
         next(reading)
     assert reading._child.poll() is not None
+    assert list(reading) == []
 
 
 def test_the_child_sees_no_secrets_and_only_our_drivers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -613,9 +626,7 @@ def test_wkb_there_and_back() -> None:
     assert codes.to_pylist() == [None, "geometry.missing", None, None, None]
     for multi in (False, True):
         offsets, data = rings.wkb(9209, multi=multi)
-        back = [
-            shapely.from_wkb(data[a:b].tobytes()) if b > a else None for a, b in zip(offsets, offsets[1:], strict=False)
-        ]
+        back = [shapely.from_wkb(data[a:b].tobytes()) if b > a else None for a, b in pairwise(offsets.tolist())]
         assert [None if s is None else shapely.get_srid(s) for s in back] == [9209, None, 9209, 9209, 9209]
         assert all(shapely.equals(a, b) for a, b in zip(back, shapes, strict=True) if a is not None)
     assert back[0].geom_type == "MultiPolygon"
@@ -711,8 +722,7 @@ def test_no_real_file_brings_the_reader_down(tmp_path: Path) -> None:
         except LandError as fault:
             outcome = fault.code
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
-    print(outcomes)
-    assert outcomes.get("file.reader_died", 0) == 0
+    assert outcomes.get("file.reader_died", 0) == 0, outcomes
     assert outcomes["read"] > 10
 
 
@@ -738,6 +748,6 @@ def test_speed_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert sum(batch.rows for batch in readers.read(path)) == n
     piped = time.perf_counter() - began
     with capsys.disabled():
-        print(
-            f"\nshapefile, {n:,} rows: {n / direct:,.0f} rows/s in one process, {n / piped:,.0f} rows/s through the child"
+        sys.stdout.write(
+            f"\nshapefile, {n:,} rows: {n / direct:,.0f}/s in one process, {n / piped:,.0f}/s through the child\n"
         )

@@ -38,6 +38,16 @@ def data() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    """One server for the tests that leave it as it is."""
+    folder = Path(tempfile.mkdtemp(prefix="landdb-embedded-"))
+    folder.chmod(0o755)
+    with start(folder / "data", durable=False) as server:
+        yield server
+    shutil.rmtree(folder)
+
+
 def ask(server: Server, question: str, dbname: str = "landdb") -> object:
     connection = psycopg2.connect(server.libpq_dsn(dbname))
     try:
@@ -92,12 +102,11 @@ def test_a_new_folder_becomes_a_database_fit_for_vietnamese_land(data: Path) -> 
     assert status(data).state == "stopped"
 
 
-def test_the_second_start_joins_and_leaves_the_server_alone(data: Path) -> None:
-    with start(data, durable=False) as first:
-        with start(data, durable=False) as second:
-            assert not second.started_here
-            assert second.pid == first.pid
-        assert ask(first, "SELECT 1") == 1
+def test_the_second_start_joins_and_leaves_the_server_alone(running: Server) -> None:
+    with start(running.folder, durable=False) as second:
+        assert not second.started_here
+        assert second.pid == running.pid
+    assert ask(running, "SELECT 1") == 1
 
 
 def test_two_folders_are_two_servers(data: Path) -> None:
@@ -120,12 +129,11 @@ def test_of_three_concurrent_starts_one_builds_and_all_get_an_answer(data: Path)
     assert len(set(pids)) == 1
 
 
-def test_a_forked_child_does_not_stop_what_its_parent_started(data: Path) -> None:
-    with start(data, durable=False) as server:
-        child = multiprocessing.get_context("fork").Process(target=server.stop)
-        child.start()
-        child.join()
-        assert ask(server, "SELECT 1") == 1
+def test_a_forked_child_does_not_stop_what_its_parent_started(running: Server) -> None:
+    child = multiprocessing.get_context("fork").Process(target=running.stop)
+    child.start()
+    child.join()
+    assert ask(running, "SELECT 1") == 1
 
 
 def test_an_operator_stops_a_server_that_someone_else_started(data: Path) -> None:
@@ -135,16 +143,16 @@ def test_an_operator_stops_a_server_that_someone_else_started(data: Path) -> Non
     assert not stop(data)
 
 
-def test_a_database_is_copied_from_a_template_and_dropped_under_its_users(data: Path) -> None:
-    with start(data, durable=False) as server:
-        ask(server, "CREATE TABLE parcel_here (n int)")
-        server.create_database("copy", "landdb")
-        assert ask(server, "SELECT count(*) FROM parcel_here", "copy") == 0
-        user = psycopg2.connect(server.libpq_dsn("copy"))
-        server.drop_database("copy")
-        server.drop_database("copy")
-        with pytest.raises(psycopg2.Error):
-            user.cursor().execute("SELECT 1")
+def test_a_database_is_copied_from_a_template_and_dropped_under_its_users(running: Server) -> None:
+    running.create_database("original")
+    ask(running, "CREATE TABLE parcel_here (shape geometry)", "original")
+    running.create_database("copy", "original")
+    assert ask(running, "SELECT count(*) FROM parcel_here", "copy") == 0
+    user = psycopg2.connect(running.libpq_dsn("copy"))
+    running.drop_database("copy")
+    running.drop_database("copy")
+    with pytest.raises(psycopg2.Error):
+        user.cursor().execute("SELECT 1")
 
 
 def test_a_path_longer_than_a_socket_may_have_works(data: Path) -> None:
@@ -187,7 +195,8 @@ def test_a_busy_backend_that_outlived_its_postmaster_is_cleared_away(data: Path)
     killed = start(data, durable=False)
     busy = psycopg2.connect(killed.libpq_dsn(), async_=True)
     wait_until_ready(busy)
-    busy.cursor().execute("DO $$ BEGIN LOOP END LOOP; END $$")
+    # Longer than the start waits, and yet bounded: if this test fails, no core is burnt for ever.
+    busy.cursor().execute("DO $$ BEGIN WHILE clock_timestamp() < now() + interval '30 s' LOOP END LOOP; END $$")
     os.kill(killed.pid, signal.SIGKILL)
     with start(data, durable=False) as server:
         assert ask(server, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO%'") == 0
@@ -227,14 +236,13 @@ def wait_until_gone(pid: int) -> None:
 
 
 @as_root_only
-def test_root_hands_the_server_to_another_user_and_strangers_stay_out(data: Path) -> None:
-    with start(data, durable=False) as server:
-        assert Path(f"/proc/{server.pid}").stat().st_uid != 0
-        if Path(f"/proc/{server.pid}").owner() == "nobody":
-            pytest.skip("the server runs as nobody here: there is no stranger to try with")
-        code = f"import psycopg2; psycopg2.connect({server.libpq_dsn()!r})"
-        _, complaint = in_python(code, user="nobody").communicate(timeout=60)
-        assert "Permission denied" in complaint
+def test_root_hands_the_server_to_another_user_and_strangers_stay_out(running: Server) -> None:
+    assert Path(f"/proc/{running.pid}").stat().st_uid != 0
+    if Path(f"/proc/{running.pid}").owner() == "nobody":
+        pytest.skip("the server runs as nobody here: there is no stranger to try with")
+    code = f"import psycopg2; psycopg2.connect({running.libpq_dsn()!r})"
+    _, complaint = in_python(code, user="nobody").communicate(timeout=60)
+    assert "Permission denied" in complaint
 
 
 @as_root_only

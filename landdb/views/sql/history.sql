@@ -1,6 +1,6 @@
 -- Every version of one parcel, newest knowledge first, each with its two clocks and the registration that made and ended it.
 SELECT
-    version.version_no, map_sheet.sheet_no, version.parcel_no, unit.code AS commune_code, unit.name AS commune,
+    version.version_no, map_sheet.sheet_no, version.parcel_no, unit.code AS commune_code, unit.full_name AS commune,
     version.measured_area_m2, version.declared_area_m2, version.legal_area_m2, version.survey_geom_srid AS srid,
     coalesce((
         SELECT json_agg(json_build_object('code', land_use_code, 'area_m2', area_m2) ORDER BY ordinal)

@@ -16,7 +16,7 @@ touching AS (
     WHERE other.status = 'in_force' AND other.parcel_id <> own.parcel_id
 )
 SELECT
-    touching.parcel_id, sheet_no, touching.parcel_no, unit.code AS commune_code, unit.name AS commune,
+    touching.parcel_id, map_sheet.sheet_no, touching.parcel_no, unit.code AS commune_code, unit.full_name AS commune,
     face.land_use, face.area_m2,
     CASE
         WHEN exact_m + 4 * :tolerance_m >= near_m THEN exact_m

@@ -1,6 +1,6 @@
 -- What to call each of some parcels, in force or ended.
 SELECT
-    parcel.parcel_id, parcel.status, sheet_no, parcel.parcel_no, unit.code AS commune_code, unit.name AS commune,
+    parcel.parcel_id, parcel.status, sheet_no, parcel.parcel_no, unit.code AS commune_code, unit.full_name AS commune,
     parcel.measured_area_m2
 FROM parcel
 JOIN map_sheet USING (map_sheet_id)

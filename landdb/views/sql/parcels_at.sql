@@ -1,5 +1,5 @@
 -- Parcels as they were on one day, as the register knew it at one instant; each row a finished Feature.
--- {present} and {past} are one of the fixed conditions of parcels.py: versions in force are found through parcel (its spatial
+-- The two conditions in braces are one pair of parcels_at.py: versions in force are found through parcel (its spatial
 -- index holds only those), the others through the partial index of past versions.
 WITH place AS (
     SELECT CAST(ST_Transform(ST_Segmentize(ST_SetSRID(ST_Envelope(ST_MakeLine(
@@ -39,11 +39,11 @@ SELECT
     json_build_object(
         'type', 'Feature',
         'id', page.parcel_id,
-        'geometry', CAST(ST_AsGeoJSON(ST_Transform(page.geom, :srid), :digits) AS json),
+        'geometry', CAST(ST_AsGeoJSON(ST_ForcePolygonCCW(ST_Transform(page.geom, :srid)), :digits) AS json),
         'properties', json_build_object(
             'parcel_id', page.parcel_id,
             'commune_code', unit.code,
-            'commune', unit.name,
+            'commune', unit.full_name,
             'sheet_no', map_sheet.sheet_no,
             'parcel_no', page.parcel_no,
             'land_use', coalesce((

@@ -10,7 +10,7 @@ LEFT JOIN LATERAL (
     FROM (
         SELECT geom_4326 FROM parcel_face WHERE parcel_face.admin_unit_id = unit.admin_unit_id AND boundary.geom IS NULL
         LIMIT 20000
-    ) AS some
+    ) AS sample
 ) AS parcels ON true
 LEFT JOIN LATERAL (SELECT coalesce(box2d(boundary.geom), of_parcels) AS seen) AS shape ON true
 WHERE unit.admin_unit_id = ANY(:unit_ids)

@@ -156,7 +156,19 @@ def test_files_that_are_no_such_file(tx: Tx, write: Any, tmp_path: Path) -> None
     assert (twice.value.params["row"], twice.value.params["first_row"]) == (3, 2)
 
 
-def test_a_zone_file_pins_the_database_again(tx: Tx) -> None:
+def test_a_change_by_hand_is_set_back_by_the_same_file(tx: Tx, write: Any) -> None:
+    path = write(HOLIDAYS + "2028-01-01,holiday,Một,One,true,s\n")
+    load_table(tx, "holiday", path)
+    tx.execute("UPDATE working_day_exception SET name_en = 'Changed' WHERE on_date = '2028-01-01'")
+    report = load_table(tx, "holiday", path)
+    assert (report.changed, report.already_loaded) == (1, False)
+    assert load_table(tx, "holiday", path).already_loaded
+
+
+@pytest.mark.parametrize("loaded_before", [False, True])
+def test_a_zone_file_pins_the_database_again(tx: Tx, loaded_before: bool) -> None:
+    if loaded_before:
+        load_table(tx, "coordinate_zone", DATA / "coordinate_zone.csv")
     tx.execute("DELETE FROM spatial_ref_sys WHERE srid = 9209")
     with pytest.raises(ZoneDefinitionWrong):
         store.check_zones(tx)

@@ -58,7 +58,7 @@ class Builder:
         }  # fmt: skip
         self.tx.execute(
             """INSERT INTO parcel (parcel_id, version_no, status, map_sheet_id, parcel_no, admin_unit_id, geom,
-                   measured_area_m2, content_hash, registration_id)
+                   measured_area_m2, geometry_hash, registration_id)
                VALUES (:id, :version, 'in_force', :sheet, :no, :unit,
                    ST_MakeEnvelope(:west, :south, :east, :north, 9209), :area, 0, :registration)""",
             facts,
@@ -85,7 +85,7 @@ class Builder:
     ) -> None:  # fmt: skip
         self.tx.execute(
             """INSERT INTO parcel_version (parcel_id, version_no, map_sheet_id, parcel_no, admin_unit_id, geom,
-                   survey_geom_srid, measured_area_m2, content_hash, valid, recorded, registration_id)
+                   survey_geom_srid, measured_area_m2, geometry_hash, valid, recorded, registration_id)
                VALUES (:id, :version, :sheet, :no, :unit, ST_MakeEnvelope(:west, :south, :east, :north, 9209),
                    9209, :area, 0, CAST(:valid AS daterange), tstzrange(:from, :to), :registration)""",
             facts | {"id": parcel_id, "valid": valid, "from": known_from or self.tx.now, "to": known_to},

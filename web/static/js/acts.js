@@ -7,6 +7,11 @@ function valueOf(field) {
   return field.value.trim() === "" ? null : field.value.trim();
 }
 
+function isChanged(field) {
+  if (field.tagName === "SELECT") return [...field.options].some((option) => option.selected !== option.defaultSelected);
+  return field.value !== field.defaultValue;
+}
+
 function fieldsOf(form) {
   const fields = {};
   for (const field of form.elements) {
@@ -14,16 +19,18 @@ function fieldsOf(form) {
     if (field.dataset.kind === "list") {
       fields[field.name] ??= [];
       if (field.checked) fields[field.name].push(field.value);
+    } else if (field.dataset.kind === "array") {
+      fields[field.name] = [...(fields[field.name] ?? []), field.value];
     } else if (field.type === "radio" || field.type === "checkbox") {
       if (field.checked) fields[field.name] = field.value;
     } else if (!("changedOnly" in form.dataset)) {
       const value = valueOf(field);
       if (value !== null) fields[field.name] = value;
-    } else if (field.value !== field.defaultValue) {
-      fields[field.name] = field.value.trim();
+    } else if (isChanged(field)) {
+      fields[field.name] = field.dataset.kind === "integer" ? valueOf(field) : field.value.trim();
     }
   }
-  if (form.dataset.selection === "rows") fields.rows = [...(window.landdbSelection ?? [])];
+  if (form.dataset.selection === "rows") fields.rows = [...(window.landdbSelection?.values() ?? [])];
   return form.dataset.nest ? { [form.dataset.nest]: fields } : fields;
 }
 
@@ -47,12 +54,14 @@ function showSecret(text, lead) {
 const followUps = {
   reload: () => location.reload(),
   mended: (answer, source) => source.dispatchEvent(new CustomEvent("landdb:mended", { bubbles: true, detail: answer })),
+  "staff-made": async (person) => followUps["show-code"](await call("POST", `/v1/admin/staff/${person.staff_id}/password-reset`, {})),
   "show-code": (answer) => { const code = answer.code ?? answer.reset_code ?? answer.password; if (code) showSecret(code, t("secret.code_lead")); else location.reload(); },
   "show-secret": (answer) => { const secret = answer.secret ?? answer.token ?? answer.key; if (secret) showSecret(secret, t("secret.key_lead")); else location.reload(); },
 };
 
 async function act(source, body) {
-  const [method, url] = source.dataset.act.split(" ");
+  const [method, pattern] = source.dataset.act.split(" ");
+  const url = pattern.replace(/\{(\w+)\}/g, (_, name) => { const value = body[name]; delete body[name]; return encodeURIComponent(value); });
   const status = source.querySelector?.(".form-status") ?? document.getElementById("admin-status") ?? document.querySelector(".form-status");
   const button = source.matches("button") ? source : source.querySelector("button:not([type=button])");
   button.setAttribute("aria-busy", "true");
@@ -60,7 +69,7 @@ async function act(source, body) {
   status?.replaceChildren();
   try {
     const answer = await call(method, url, body);
-    followUps[source.dataset.then ?? "reload"](answer, source);
+    await followUps[source.dataset.then ?? "reload"](answer, source);
   } catch (problem) {
     if (status) showProblem(status, problem); else toast(problem.message);
     status?.scrollIntoView({ block: "nearest" });

@@ -38,7 +38,8 @@ export function showProblem(place, problem) {
   note.className = "note fail";
   const line = (tag, text) => { if (text) { const element = document.createElement(tag); element.textContent = text; note.append(element); } };
   line("strong", body.title ?? t("problem.title"));
-  line("p", body.detail);
+  const detail = body.action && body.detail?.endsWith(body.action) ? body.detail.slice(0, -body.action.length).trim() : body.detail;
+  if (detail !== body.title) line("p", detail);
   const things = body.violations ?? body.errors ?? body.blocked_by ?? body.parcels ?? body.params?.parcels;
   if (Array.isArray(things) && things.length) {
     const list = document.createElement("ul");

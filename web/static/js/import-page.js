@@ -63,6 +63,12 @@ function addLayers() {
   const verdict = ["match", ["get", "verdict"], "new", "#0b6657", "changed", "#7a4fa0", "quarantined", "#a3211b", "#8a8f8b"];
   map.addLayer({ id: "staged-fill", type: "fill", source: "staged", "source-layer": "staged", paint: { "fill-color": verdict, "fill-opacity": 0.12 } });
   map.addLayer({ id: "staged-line", type: "line", source: "staged", "source-layer": "staged", paint: { "line-color": verdict, "line-width": ["interpolate", ["linear"], ["zoom"], 12, 0.3, 16, 0.9] } });
+  map.addLayer({ id: "picked", type: "fill", source: "staged", "source-layer": "staged", filter: ["==", ["get", "row"], -1], paint: { "fill-color": "#0b6657", "fill-opacity": 0.45 } });
+  map.on("click", "staged-fill", (event) => {
+    const { file_no, layer, row, verdict } = event.features[0].properties;
+    if (!document.getElementById("pick")?.open || !["new", "changed"].includes(verdict)) return;
+    pick({ file_no, layer, row }, !picked.has(nameOf({ file_no, layer, row })));
+  });
   map.addLayer({ id: "staged-number", type: "symbol", source: "staged", "source-layer": "staged", minzoom: 16, layout: { "text-field": ["get", "parcel_no"], "text-font": ["Noto Sans"], "text-size": 12 }, paint: { "text-color": "#1c2421", "text-halo-color": "#faf8f3", "text-halo-width": 1.2 } });
   map.addLayer({ id: "issues-line", type: "line", source: "issues", filter: ["!=", ["geometry-type"], "Point"], paint: { "line-color": issueColour, "line-width": 1.8 } });
   map.addLayer({ id: "issues-point", type: "circle", source: "issues", filter: ["==", ["geometry-type"], "Point"], paint: { "circle-radius": 5, "circle-color": "#fff", "circle-stroke-color": issueColour, "circle-stroke-width": 2.2 } });
@@ -81,19 +87,19 @@ function addLayers() {
 }
 
 async function refreshMap() {
-  if (!map) return;
+  if (!map?.getSource("staged")) return;
   map.getSource("staged").setTiles([`${location.origin}/v1/imports/${jobId}/tiles/{z}/{x}/{y}.mvt`]);
-  const answer = await fetch(`/v1/imports/${jobId}/issues?format=geojson&limit=1000`);
-  const issues = answer.ok ? await answer.json() : empty();
-  issues.features = (issues.features ?? []).filter((feature) => feature.geometry);
-  map.getSource("issues").setData(issues);
+  const answer = await fetch(`/v1/imports/${jobId}/issues?limit=1000`);
+  const found = answer.ok ? (await answer.json()).issues ?? [] : [];
+  const issues = found.filter((issue) => issue.geometry).map(({ issue_id, severity, geometry }) => ({ type: "Feature", properties: { issue_id, severity }, geometry }));
+  map.getSource("issues").setData({ type: "FeatureCollection", features: issues });
   if (fitted) return;
-  const preview = await fetch(`/v1/imports/${jobId}/preview.geojson?limit=1000`);
-  const parcels = preview.ok ? ((await preview.json()).features ?? []).filter((feature) => feature.geometry) : [];
-  const all = parcels.length ? parcels : issues.features;
-  if (!all.length) return;
+  const extent = await fetch(`/v1/imports/${jobId}/extent`);
+  const staged = extent.ok ? (await extent.json()).bbox : null;
+  const box = staged ?? (issues.length ? boundsOf({ type: "GeometryCollection", geometries: issues.map((issue) => issue.geometry) }) : null);
+  if (!box) return;
   fitted = true;
-  if (!document.querySelector("tr.issue[aria-selected=true]")) flyToBounds(map, boundsOf({ type: "GeometryCollection", geometries: all.map((feature) => feature.geometry) }), 17);
+  if (!document.querySelector("tr.issue[aria-selected=true]")) flyToBounds(map, box, 17);
 }
 
 document.addEventListener("click", (event) => {
@@ -102,6 +108,20 @@ document.addEventListener("click", (event) => {
   else if (event.target.closest("[data-mend-cancel]")) { const form = event.target.closest("tr.mend"); const owner = form.previousElementSibling; form.remove(); owner?.focus(); }
   else if (row) select(row);
 });
+const picked = new Map();
+window.landdbSelection = picked;
+const nameOf = (row) => `${row.file_no}/${row.layer}/${row.row}`;
+
+function pick(row, yes) {
+  if (yes) picked.set(nameOf(row), row); else picked.delete(nameOf(row));
+  const button = document.querySelector("[data-selected]");
+  if (button) { button.hidden = picked.size === 0; button.querySelector("[data-count]").textContent = String(picked.size); }
+  for (const box of document.querySelectorAll("[data-pick]")) box.checked = picked.has(nameOf(JSON.parse(box.dataset.pick)));
+  if (map?.getLayer("picked")) map.setFilter("picked", ["in", ["concat", ["to-string", ["get", "file_no"]], "/", ["get", "layer"], "/", ["to-string", ["get", "row"]]], ["literal", [...picked.keys()]]]);
+}
+
+document.addEventListener("change", (event) => { if (event.target.dataset?.pick) pick(JSON.parse(event.target.dataset.pick), event.target.checked); });
+
 document.addEventListener("landdb:row", (event) => { if (event.target.matches("tr.issue")) select(event.target); });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches?.("tr.issue")) { event.preventDefault(); select(event.target); if (event.target.dataset.mend) openMend(event.target); }

@@ -39,6 +39,7 @@ export async function createMap(start) {
     dragRotate: false, pitchWithRotate: false, canvasContextAttributes: { preserveDrawingBuffer: true, antialias: true },
     locale: { "Map.Title": t("map.region") },
   });
+  loads.set(map, new Promise((done) => map.once("load", done)));
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
   map.getCanvas().setAttribute("aria-label", t("map.keys"));
@@ -51,7 +52,9 @@ export async function createMap(start) {
   return map;
 }
 
-export const loaded = (map) => new Promise((done) => { if (map.loaded()) done(); else map.once("load", done); });
+// The event comes once; whoever asks later must not wait for a second.
+const loads = new WeakMap();
+export const loaded = (map) => loads.get(map);
 
 function degrees(value, axis) {
   return `${number(Math.abs(value), 6)}° ${t(axis === "lat" ? (value >= 0 ? "north" : "south") : value >= 0 ? "east" : "west")}`;

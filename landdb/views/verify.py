@@ -1,0 +1,163 @@
+"""What must hold of the register whatever happened to it: each invariant one statement with a name (``sql/verify_<name>.sql``).
+
+A statement answers the rows that break its invariant, as ``subject`` and ``detail``; no row means that it holds. The sentence of
+each for people stands in ``messages`` under ``verify.<name>``. Several of these links have no foreign key on purpose
+(``landdb/spatial/tables.py``): this is where they are proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from landdb.db.transaction import Tx, statement_file
+from landdb.reference.store import wrong_zones, zones
+
+HERE: Final = Path(__file__).parent
+EXAMPLES: Final = 20
+SHAPES_AT_ONCE: Final = 20_000
+_FIRST: Final = UUID(int=0)
+
+ZONES: Final = "zones_pinned"
+CHECKS: Final[tuple[str, ...]] = (
+    ZONES,
+    "data_version_present",
+    "version_in_force_one",
+    "version_in_force_ended",
+    "parcel_as_version",
+    "clocks_apart",
+    "recorded_by_registration",
+    "not_in_future",
+    "face_of_parcel",
+    "face_as_parcel",
+    "face_shape",
+    "face_keys",
+    "sheet_number_unique",
+    "nothing_dangles",
+    "land_use_sound",
+    "measured_area",
+    "right_has_holder",
+    "shares_sum",
+    "reference_current",
+    "certificate_folded",
+    "undone_closed",
+    "import_balanced",
+    "import_whole",
+    "staging_owned",
+    "staging_purged",
+)
+"""Every invariant that a statement can prove, in the order in which they are tried."""
+
+FEATURE_KEYS: Final = (
+    *(f"top.{key}" for key in ("type", "id", "geometry", "properties")),
+    *(
+        f"properties.{key}"
+        for key in (
+            "parcel_id",
+            "commune_code",
+            "commune",
+            "sheet_no",
+            "parcel_no",
+            "land_use",
+            "declared_area_m2",
+            "measured_area_m2",
+            "legal_area_m2",
+            "version_no",
+            "srid",
+        )
+    ),
+    *(f"land_use.{key}" for key in ("code", "area_m2")),
+)
+"""All that a parcel's face may say; none of it names a person."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One broken row: which, and how."""
+
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A broken invariant: its name, how many rows break it, and at most ``EXAMPLES`` of them."""
+
+    check: str
+    count: int
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class ShapePage:
+    """Shapes in force: 16 bytes of id each, and WKB in the storage zone of these lengths, strung together."""
+
+    ids: bytes
+    lengths: list[int]
+    shapes: bytes
+
+
+def take_snapshot(tx: Tx) -> None:
+    """Let all later questions of this transaction see one moment. Must be the transaction's first word."""
+    tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    tx.execute("SET LOCAL work_mem = '128MB'")
+
+
+def broken(tx: Tx, check: str) -> Violation | None:
+    """Try one invariant of ``CHECKS``; null: it holds."""
+    if check == ZONES:
+        return _zones(tx)
+    statement = statement_file(HERE, f"verify_{check}")
+    rows = tx.execute(
+        f"SELECT q.subject, q.detail, count(*) OVER () AS total FROM ({statement}) q LIMIT {EXAMPLES}",  # noqa: S608 - our own files
+        today=tx.today,
+        allowed=list(FEATURE_KEYS),
+    ).all()
+    if not rows:
+        return None
+    return Violation(check, rows[0].total, tuple(Example(row.subject, row.detail) for row in rows))
+
+
+def _zones(tx: Tx) -> Violation | None:
+    wrong = wrong_zones(tx) if zones(tx) else [0]
+    examples = tuple(Example(f"EPSG:{srid}", "spatial_ref_sys") for srid in wrong[:EXAMPLES])
+    return Violation(ZONES, len(wrong), examples) if wrong else None
+
+
+def known_oddities(tx: Tx) -> dict[str, int]:
+    """What the register holds knowingly: land uses that do not add up, and overlaps that a person accepted."""
+    return {
+        "land_use_sums_off": int(tx.execute(statement_file(HERE, "verify_land_use_sums")).scalar_one()),
+        "accepted_overlaps": int(tx.execute("SELECT count(*) FROM accepted_overlap").scalar_one()),
+    }
+
+
+def count_in_force(tx: Tx) -> int:
+    """How many parcels are in force."""
+    return int(tx.execute("SELECT count(*) FROM parcel WHERE status = 'in_force'").scalar_one())
+
+
+def shapes_in_force(tx: Tx, rows: int = SHAPES_AT_ONCE) -> Iterator[ShapePage]:
+    """The shapes of all parcels in force, page by page, in constant memory."""
+    after = _FIRST
+    while True:
+        page = tx.execute(statement_file(HERE, "verify_shapes"), after=after, rows=rows).one()
+        if page.lengths is None:
+            return
+        ids = bytes(page.ids)
+        yield ShapePage(ids, page.lengths, bytes(page.shapes))
+        after = UUID(bytes=ids[-16:])
+
+
+def accepted_pairs(tx: Tx) -> set[tuple[UUID, UUID]]:
+    """The overlaps that a person accepted, the smaller id first."""
+    return {(row[0], row[1]) for row in tx.execute("SELECT parcel_a_id, parcel_b_id FROM accepted_overlap")}
+
+
+def labels(tx: Tx, parcels: Sequence[UUID]) -> dict[str, str]:
+    """What people call these parcels, by id."""
+    rows: Any = tx.execute(statement_file(HERE, "verify_labels"), parcels=list(parcels))
+    return {row.parcel_id: row.label for row in rows}

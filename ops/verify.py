@@ -1,0 +1,225 @@
+"""``landdb verify``: tries every invariant of the register and names each row that breaks one.
+
+The statements stand in ``landdb.views.verify``. What no statement can answer in bounded time, whether the shapes of a whole province
+are sound and lie over one another, is done here: the shapes stream through the same edge matching that judges imports.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+import shapely
+import typer
+
+from etl.batch import Ints, Rings
+from etl.coverage import CoverageCheck, Overlaps
+from etl.rules.context import Tolerances
+from landdb.db.transaction import Database, Tx
+from landdb.intake.check import OVERLAP_M2
+from landdb.intake.model import Progress, silent
+from landdb.messages import Language, message
+from landdb.views import verify as invariants
+from landdb.views.verify import EXAMPLES, Example, ShapePage, Violation
+
+EXIT_VIOLATED: Final = 4
+GEOMETRY_CHECKS: Final = ("geometry_valid", "geometry_far", "geometry_overlap")
+_ID_BYTES: Final = 16
+
+
+@dataclass
+class Verdict:
+    """What was tried, what is broken, and what the register knowingly holds."""
+
+    checks: list[str] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    known: dict[str, int] = field(default_factory=dict)
+    parcels: int = 0
+    seconds: float = 0.0
+
+    @property
+    def clean(self) -> bool:
+        """Whether every invariant holds."""
+        return not self.violations
+
+
+def verify(database: Database, *, geometry: bool = False, progress: Progress = silent) -> Verdict:
+    """Try every invariant at one moment of the register; ``geometry`` adds the shapes and their overlaps."""
+    started = time.monotonic()
+    verdict = Verdict()
+    with database.begin() as tx:
+        invariants.take_snapshot(tx)
+        total = len(invariants.CHECKS)
+        for done, check in enumerate(invariants.CHECKS):
+            progress(check, done, total)
+            _note(verdict, check, invariants.broken(tx, check))
+        verdict.known = invariants.known_oddities(tx)
+        verdict.parcels = invariants.count_in_force(tx)
+        if geometry:
+            verify_shapes(tx, verdict, progress)
+    verdict.seconds = round(time.monotonic() - started, 2)
+    return verdict
+
+
+def verify_shapes(tx: Tx, verdict: Verdict, progress: Progress = silent) -> None:
+    """Whether each shape in force is valid, and which of them lie over one another beyond the tolerance.
+
+    Overlaps are counted from ``OVERLAP_M2``, as the guard of imports counts them; smaller ones are known oddities. Pairs in
+    ``accepted_overlap`` are no violation. In memory stay 16 bytes of id and a rough box for each parcel.
+    """
+    coverage, pile = CoverageCheck(), _Pile()
+    for page in invariants.shapes_in_force(tx):
+        rings, ids, sound = _read(page, pile)
+        coverage.add(rings, sound, ids)
+        progress("geometry", pile.rows, verdict.parcels)
+    progress("overlaps", pile.rows, verdict.parcels)
+    report = coverage.finish()
+    far = [(pile.id_of(row), "more than 214 km from the first parcel") for row in np.unique(report.far_rows).tolist()]
+    accepted = invariants.accepted_pairs(tx)
+    beyond = list(_beyond(report.overlaps, pile, accepted))
+    verdict.known["overlaps_within_tolerance"] = _tolerated(report.overlaps)
+    _note(verdict, "geometry_valid", _named(tx, "geometry_valid", pile.unsound))
+    _note(verdict, "geometry_far", _named(tx, "geometry_far", far))
+    _note(verdict, "geometry_overlap", _overlapping(tx, beyond))
+
+
+@dataclass
+class _Pile:
+    """Ids of all rows seen, in the order of their numbers, and the rows whose shape is not sound."""
+
+    pages: list[bytes] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    rows: int = 0
+    unsound: list[tuple[UUID, str]] = field(default_factory=list)
+
+    def add(self, ids: bytes) -> Ints:
+        """Number the rows of a page."""
+        count = len(ids) // _ID_BYTES
+        self.pages.append(ids)
+        self.starts.append(self.rows)
+        self.rows += count
+        return np.arange(self.rows - count, self.rows, dtype=np.int64)
+
+    def id_of(self, row: int) -> UUID:
+        """The parcel of a row's number."""
+        page = int(np.searchsorted(self.starts, row, side="right")) - 1
+        at = (row - self.starts[page]) * _ID_BYTES
+        return UUID(bytes=self.pages[page][at : at + _ID_BYTES])
+
+
+def _read(page: ShapePage, pile: _Pile) -> tuple[Rings, Ints, Any]:
+    """The rings of a page, the numbers of its rows, and which of them are sound."""
+    rows = pile.add(page.ids)
+    offsets = np.zeros(len(page.lengths) + 1, np.int64)
+    np.cumsum(page.lengths, out=offsets[1:])
+    wkb = pa.Array.from_buffers(
+        pa.large_binary(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(page.shapes)]
+    )
+    rings, faults = Rings.from_wkb(wkb)
+    shapes = rings.polygons()
+    sound = shapely.is_valid(shapes)
+    for at in np.flatnonzero(~sound).tolist():
+        reason = faults[at].as_py() or (shapely.is_valid_reason(shapes[at]) if shapes[at] is not None else "broken ring")
+        pile.unsound.append((pile.id_of(int(rows[at])), str(reason)))
+    return rings, rows, sound
+
+
+def _beyond(overlaps: Overlaps, pile: _Pile, accepted: set[tuple[UUID, UUID]]) -> Iterator[tuple[UUID, UUID, float]]:
+    wide = overlaps.width_m > Tolerances().overlap_width_m
+    for at in np.flatnonzero(wide & (overlaps.area_m2 > OVERLAP_M2)).tolist():
+        a, b = sorted((pile.id_of(int(overlaps.row_a[at])), pile.id_of(int(overlaps.row_b[at]))))
+        if (a, b) not in accepted:
+            yield a, b, float(overlaps.area_m2[at])
+
+
+def _tolerated(overlaps: Overlaps) -> int:
+    limit = Tolerances()
+    noticeable = (overlaps.width_m > limit.overlap_width_m) & (overlaps.area_m2 > limit.overlap_area_m2)
+    return int((noticeable & (overlaps.area_m2 <= OVERLAP_M2)).sum())
+
+
+def _named(tx: Tx, check: str, rows: list[tuple[UUID, str]]) -> Violation | None:
+    if not rows:
+        return None
+    shown = rows[:EXAMPLES]
+    known = invariants.labels(tx, [parcel for parcel, _ in shown])
+    examples = tuple(Example(str(parcel), f"{known.get(str(parcel), '?')}: {reason}") for parcel, reason in shown)
+    return Violation(check, len(rows), examples)
+
+
+def _overlapping(tx: Tx, pairs: list[tuple[UUID, UUID, float]]) -> Violation | None:
+    if not pairs:
+        return None
+    shown = sorted(pairs, key=lambda pair: -pair[2])[:EXAMPLES]
+    known = invariants.labels(tx, [parcel for a, b, _ in shown for parcel in (a, b)])
+    examples = tuple(
+        Example(f"{a} {b}", f"{known.get(str(a), '?')} × {known.get(str(b), '?')}: {area:.2f} m²") for a, b, area in shown
+    )
+    return Violation("geometry_overlap", len(pairs), examples)
+
+
+def _note(verdict: Verdict, check: str, violation: Violation | None) -> None:
+    verdict.checks.append(check)
+    if violation is not None:
+        verdict.violations.append(violation)
+
+
+# ── how it is told ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def as_data(verdict: Verdict, language: Language = "vi") -> dict[str, Any]:
+    """The verdict as plain data for ``--json``."""
+    return {
+        "clean": verdict.clean,
+        "checks": len(verdict.checks),
+        "parcels": verdict.parcels,
+        "violations": [
+            {**asdict(violation), "sentence": message(f"verify.{violation.check}", {}, language).title}
+            for violation in verdict.violations
+        ],
+        "known": verdict.known,
+        "seconds": verdict.seconds,
+    }
+
+
+def as_lines(verdict: Verdict, language: Language = "vi") -> Iterator[str]:
+    """The verdict for people: each broken invariant with its sentence, its count and examples."""
+    for violation in verdict.violations:
+        text = message(f"verify.{violation.check}", {"count": violation.count}, language)
+        yield f"✗ {violation.check}: {text.title} ({violation.count:,})"
+        for example in violation.examples:
+            yield f"    {example.subject}  {example.detail}"
+        if violation.count > len(violation.examples):
+            yield f"    … + {violation.count - len(violation.examples):,}"
+    for name, count in verdict.known.items():
+        if count:
+            yield f"• {message(f'verify.known.{name}', {'count': f'{count:,}'}, language).title}"
+    facts = {"checks": len(verdict.checks), "parcels": f"{verdict.parcels:,}", "broken": len(verdict.violations)}
+    outcome = message("verify.clean" if verdict.clean else "verify.broken", facts, language)
+    yield f"{outcome.title} ({verdict.seconds} s)"
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``landdb verify``."""
+
+    @app.command("verify")
+    def command(
+        geometry: Annotated[
+            bool, typer.Option("--geometry", help="Kiểm tra cả hình thể và chồng lấn / also shapes and overlaps")
+        ] = False,
+        json_mode: Annotated[bool, typer.Option("--json", help="Một đối tượng JSON / one JSON object")] = False,
+    ) -> None:
+        """Kiểm tra mọi ràng buộc của cơ sở dữ liệu / try every invariant of the register."""
+        from ops.output import emit, language, progress
+        from ops.session import open_database
+
+        with open_database() as database, progress("verify") as tell:
+            verdict = verify(database, geometry=geometry, progress=tell)
+        emit(json_mode, as_data(verdict, language()), as_lines(verdict, language()))
+        if not verdict.clean:
+            raise typer.Exit(EXIT_VIOLATED)
