@@ -131,16 +131,19 @@ class Connections:
         for _ in range(size):
             self._free.put_nowait(None)
 
-    async def one(self, name: str, params: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """The one row of a reading statement; null where it has none. Raises: ``psycopg.Error``."""
+    async def one(self, name: str, params: Mapping[str, Any], *, planned: bool = True) -> tuple[Any, ...] | None:
+        """The one row of a reading statement; null where it has none. Raises: ``psycopg.Error``.
+
+        ``planned`` false: the statement is planned for these very parameters, not prepared for any.
+        """
         text = self._texts.get(name) or self._text(name)
         values = {key: Int4(value) if type(value) is int else value for key, value in params.items()}
         connection = await self._free.get()
         try:
             if connection is None or connection.closed:
-                connection = await self._connect()
+                connection = await self.open()
             cursor = connection.cursor(binary=True)
-            await cursor.execute(text, values, prepare=True)
+            await cursor.execute(text, values, prepare=planned)
             return await cursor.fetchone()
         finally:
             self._free.put_nowait(connection)
@@ -150,7 +153,7 @@ class Connections:
         self._texts[name] = " ".join(text.split()).encode()
         return self._texts[name]
 
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+    async def open(self) -> psycopg.AsyncConnection[Any]:
         """One read-only session, as the role that sees no person's data where that role exists."""
         options = f"-c default_transaction_read_only=on -c jit=off -c statement_timeout={STATEMENT_TIMEOUT_MS}"
         connection = await psycopg.AsyncConnection.connect(
@@ -241,7 +244,7 @@ class ReadingLane:
         return kept
 
     async def _fresh(self, asked: Reading) -> Body | None:
-        row = await self.connections.one(asked.statement, asked.params)
+        row = await self.connections.one(asked.statement, asked.params, planned=not asked.wide)
         if row is None:
             return None
         body = Body(str(row[0]), views.body_of(asked, row), None)
@@ -314,7 +317,12 @@ def _matching(header: bytes, etag: str) -> str | None:
 
 
 def _head(etag: str) -> list[tuple[bytes, bytes]]:
-    return [(b"etag", etag.encode()), (b"cache-control", CACHE_CONTROL), (b"vary", b"Accept-Encoding")]
+    return [
+        (b"etag", etag.encode()),
+        (b"cache-control", CACHE_CONTROL),
+        (b"vary", b"Accept-Encoding"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
 
 
 async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

@@ -28,6 +28,7 @@ _STRIP_ROWS = 100_000
 _PAIRS = 50_000
 _TILE_EDGES = 150_000
 _MARGIN_M = 100.0
+_FEW_COPIES = 8
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,11 @@ class CoverageTolerance:
 
 @dataclass(frozen=True, eq=False)
 class Overlaps:
-    """Pairs of rows with common ground: its exact area, the width of its widest piece, and the piece itself."""
+    """Pairs of rows with common ground: its exact area, the width of its widest piece, and the piece itself.
+
+    Where one geometry stands in more than eight rows, each of them is paired with the next only, and with another row
+    through its first: every row is named, and a parcel loaded a thousand times does not become half a million pairs.
+    """
 
     row_a: Ints
     row_b: Ints
@@ -150,7 +155,7 @@ class CoverageCheck:
             usable &= ~far
         areas = rings.ring_areas() if ring_areas is None else ring_areas
         edges, hashes = _ring_edges(rings, usable, keys, areas)
-        self._shelf.put(rings, usable, row_ids, self._base())
+        self._shelf.put(rings, usable, row_ids, hashes, self._base())
         self._pending.append(_cancel(_Edges(edges.start, edges.end, row_ids[edges.owner])))
         if sum(map(len, self._pending)) > max(500_000, 2 * self._settled):
             self._fold()
@@ -207,28 +212,30 @@ class CoverageCheck:
             return _clean_report(self._far_rows())
         segments = self._segments(edges)
         tiles = _tiles(segments)
-        empty, crowded = [], []
-        for tile in tiles:
-            faces = self._faces(segments[tile.near(segments)], tile)
+        copies = _Copies(self._shelf.hashes)
+        if len(tiles) == 1:
+            faces = self._faces(segments, tiles[0])
             cover = self._cover(faces)
-            empty.append(faces[cover == 0])
-            crowded.append(faces[cover > 1])
-        # A crowded face may be larger than a tile: with several tiles, every pair of neighbours is intersected.
-        pairs_in = _shifted(crowded[0], self._base()) if len(tiles) == 1 else None
-        overlaps = self._overlaps(pairs_in)
-        nodes = [self._nodes_in(tile, edges, segments, overlaps) for tile in tiles]
+            empty, crowded = faces[cover == 0], _shifted(faces[cover > 1], self._base())
+            overlaps = self._overlaps(crowded, copies)
+        else:
+            # Noding everything would take four times as long as uniting the parcels and intersecting all neighbours.
+            empty = np.concatenate([self._holes(edges, tile) for tile in tiles])
+            overlaps = self._overlaps(None, copies)
+        listed = _Listed(self._shelf.ids, copies, overlaps)
+        nodes = [self._nodes_in(tile, edges, segments, listed) for tile in tiles]
         return CoverageReport(
             overlaps=overlaps,
-            gaps=self._gaps(_shifted(np.concatenate(empty), self._base())),
+            gaps=self._gaps(_shifted(empty, self._base())),
             missing_nodes=_join_nodes(nodes),
             far_rows=self._far_rows(),
             unmatched_edges=len(edges),
         )
 
-    def _nodes_in(self, tile: _Tile, edges: _Edges, segments: Floats, overlaps: Overlaps) -> MissingNodes:
+    def _nodes_in(self, tile: _Tile, edges: _Edges, segments: Floats, listed: _Listed) -> MissingNodes:
         near = tile.near(segments)
         base = self._base()
-        found = _missing_nodes(edges.take(near), segments[near], overlaps, self._tolerance.node_m, base)
+        found = _missing_nodes(edges.take(near), segments[near], listed, self._tolerance.node_m, base)
         ours = tile.owns(shapely.get_coordinates(found.place) - base)
         return MissingNodes(found.edge_row[ours], found.vertex_row[ours], found.place[ours])
 
@@ -245,6 +252,23 @@ class CoverageCheck:
         faces = faces[tile.holds(faces)]
         return faces[_width(faces) > self._tolerance.noise_width_m]
 
+    def _holes(self, edges: _Edges, tile: _Tile) -> Shapes:
+        """Empty places of a tile, in metres from the origin: holes in the union of the parcels with left-over edges.
+
+        These parcels alone enclose every empty place; where others lie, a hole is not empty.
+        """
+        base, limit = self._base(), self._tolerance
+        rows = self._shelf.of(edges.owner)
+        rows = rows[tile.meets(self._shelf.boxes(rows) - np.tile(base, 2))]
+        ground = shapely.get_parts(_united(_shifted(self._shelf.shapes(rows), -base)))
+        holes = _holes_of(ground[shapely.get_type_id(ground) == shapely.GeometryType.POLYGON])
+        holes = holes[tile.holds(holes)]
+        width = _width(holes)
+        small = (width <= limit.gap_width_m) | (shapely.area(holes) <= limit.gap_area_m2)
+        holes = holes[small & (width > limit.noise_width_m)]
+        bare: Shapes = holes[self._cover(holes) == 0]
+        return bare
+
     def _cover(self, faces: Shapes) -> Ints:
         """How many parcels cover each face; one point decides, as the number is the same all over a face."""
         if not len(faces):
@@ -256,24 +280,39 @@ class CoverageCheck:
         inside = shapely.intersects_xy(shapes[row], xy[point, 0], xy[point, 1])
         return np.bincount(point[inside], minlength=len(faces))
 
-    def _overlaps(self, crowded: Shapes | None) -> Overlaps:
+    def _overlaps(self, crowded: Shapes | None, copies: _Copies) -> Overlaps:
         """All pairs with common ground. It lies in crowded faces, so only rows near them are paired (None: all rows)."""
-        rows = self._shelf.every() if crowded is None else self._shelf.near(shapely.bounds(crowded))
+        near = self._shelf.every() if crowded is None else self._shelf.near(shapely.bounds(crowded))
+        rows = np.unique(copies.first[near])
+        ours = np.zeros(len(copies.first), bool)
+        np.logical_or.at(ours, copies.first, self._shelf.ids >= 0)
         boxes = self._shelf.boxes(rows)
         found = []
         for low, high in _strips(boxes):
             within = np.flatnonzero((boxes[:, 2] >= low) & (boxes[:, 0] < high))
-            a, b = _box_pairs(boxes[within], low, high, crowded)
-            found += [
-                self._intersections(rows[within[a[i : i + _PAIRS]]], rows[within[b[i : i + _PAIRS]]])
-                for i in range(0, len(a), _PAIRS)
-            ]
-        return _join_overlaps(found)
+            a, b = (rows[within[one]] for one in _box_pairs(boxes[within], low, high, crowded))
+            asked = ours[a] | ours[b]
+            a, b = a[asked], b[asked]
+            found += [self._intersections(a[i : i + _PAIRS], b[i : i + _PAIRS]) for i in range(0, len(a), _PAIRS)]
+        different = _join_overlaps(found)
+        a, b, pair = copies.spread(different.row_a, different.row_b)
+        spread = Overlaps(a, b, different.area_m2[pair], different.width_m[pair], different.place[pair])
+        return self._named(_join_overlaps([spread, self._whole(*copies.pairs_of(rows))]))
+
+    def _whole(self, a: Ints, b: Ints) -> Overlaps:
+        """Pairs of equal rows: all that the one covers."""
+        rows, where = np.unique(a, return_inverse=True)
+        place, width = _polygonal(self._shelf.shapes(rows))
+        place, width = place[where], width[where]
+        return Overlaps(a, b, np.asarray(shapely.area(place)), width, place)
+
+    def _named(self, found: Overlaps) -> Overlaps:
+        """Overlaps under the caller's ids, without those among parcels of the register."""
+        a, b = self._shelf.ids[found.row_a], self._shelf.ids[found.row_b]
+        asked = (a >= 0) | (b >= 0)
+        return Overlaps(a[asked], b[asked], found.area_m2[asked], found.width_m[asked], found.place[asked])
 
     def _intersections(self, a: Ints, b: Ints) -> Overlaps:
-        ids = self._shelf.ids
-        asked = (ids[a] >= 0) | (ids[b] >= 0)
-        a, b = a[asked], b[asked]
         rows, where = np.unique(np.concatenate([a, b]), return_inverse=True)
         shapes = self._shelf.shapes(rows)
         common = shapely.intersection(shapes[where[: len(a)]], shapes[where[len(a) :]])
@@ -282,7 +321,7 @@ class CoverageCheck:
         place, width = _polygonal(common[real])
         wide = width > self._tolerance.noise_width_m
         kept = real[wide]
-        return Overlaps(ids[a[kept]], ids[b[kept]], area[kept], width[wide], place[wide])
+        return Overlaps(a[kept], b[kept], area[kept], width[wide], place[wide])
 
     def _gaps(self, empty: Shapes) -> Gaps:
         limit = self._tolerance
@@ -333,10 +372,11 @@ class _Shelf:
     _inner: list[npt.NDArray[np.int32]] = field(default_factory=list)
     _rough: list[npt.NDArray[np.float32]] = field(default_factory=list)
     _ids: list[Ints] = field(default_factory=list)
+    _hashes: list[Keys] = field(default_factory=list)
     _origin: Floats | None = None
     _rows: int = 0
 
-    def put(self, rings: Rings, usable: Mask, row_ids: Ints, origin: Floats) -> None:
+    def put(self, rings: Rings, usable: Mask, row_ids: Ints, hashes: Keys, origin: Floats) -> None:
         """Keeps the usable rows of a batch."""
         kept = np.flatnonzero(usable)
         if not len(kept):
@@ -352,6 +392,7 @@ class _Shelf:
         self._inner.append(kept.astype(np.int32))
         self._rough.append((row_boxes(rings)[kept] - np.tile(origin, 2)).astype(np.float32))
         self._ids.append(row_ids[kept])
+        self._hashes.append(hashes[kept])
         self._rows += len(kept)
 
     def close(self) -> None:
@@ -366,6 +407,17 @@ class _Shelf:
         if len(self._ids) > 1:
             self._ids = [np.concatenate(self._ids)]
         return self._ids[0]
+
+    @property
+    def hashes(self) -> Keys:
+        """The geometry hash of each kept row."""
+        if len(self._hashes) > 1:
+            self._hashes = [np.concatenate(self._hashes)]
+        return self._hashes[0]
+
+    def of(self, ids: Ints) -> Ints:
+        """Rows with these ids, ascending."""
+        return np.flatnonzero(np.isin(self.ids, ids))
 
     def boxes(self, rows: Ints) -> Floats:
         """Boxes of these rows, up to 2 cm too large on each side: they are kept in single precision."""
@@ -430,6 +482,11 @@ class _Tile:
         most, least = segments.max(axis=1), segments.min(axis=1)
         return np.flatnonzero(((most >= self.low - _MARGIN_M) & (least <= self.high + _MARGIN_M)).all(axis=1))
 
+    def meets(self, boxes: Floats) -> Mask:
+        """Boxes (n, 4) that lie at least partly over the core with its margin."""
+        inside = (boxes[:, 2:] >= self.low - _MARGIN_M) & (boxes[:, :2] <= self.high + _MARGIN_M)
+        return np.asarray(inside.all(axis=1))
+
     def owns(self, xy: Floats) -> Mask:
         """Points in the core."""
         inside: Mask = np.all((xy >= self.low) & (xy < self.high), axis=1)
@@ -445,6 +502,88 @@ class _Tile:
         """Shapes that lie in the core from end to end."""
         box = shapely.bounds(shapes).reshape(-1, 4)
         return self.owns(box[:, :2]) & self.owns(box[:, 2:])
+
+
+class _Copies:
+    """Rows with equal geometry, so that each geometry is intersected once however often it was loaded."""
+
+    def __init__(self, hashes: Keys) -> None:
+        _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
+        self.first: Ints = first[group].astype(np.int64)
+        """For each row the first row with its geometry: itself where there is no other."""
+        self._order = np.argsort(self.first, kind="stable")
+        self._sorted = self.first[self._order]
+
+    def pairs_of(self, rows: Ints) -> tuple[Ints, Ints]:
+        """Pairs of rows with the same geometry, of the geometries of these rows."""
+        firsts = np.unique(self.first[rows])
+        begin, size = self._range(firsts)
+        many = size > _FEW_COPIES
+        member, offsets = ranges(begin, size)
+        last = np.repeat(begin + size, np.diff(offsets))
+        # Each row with all that follow it in its group, or with the next alone.
+        count = np.minimum(last - member - 1, np.where(np.repeat(many, size), 1, _FEW_COPIES))
+        follower, starts = ranges(member + 1, count)
+        return self._order[np.repeat(member, np.diff(starts))], self._order[follower]
+
+    def spread(self, a: Ints, b: Ints) -> tuple[Ints, Ints, Ints]:
+        """Pairs of first rows, told of their copies too; and which pair each comes from."""
+        (begin_a, size_a), (begin_b, size_b) = self._range(a), self._range(b)
+        few = np.maximum(size_a, size_b) <= _FEW_COPIES
+        left, of = self._members(begin_a, size_a, np.arange(len(a)))
+        right, pair = self._members(begin_b[of], np.where(few, size_b, 1)[of], np.arange(len(of)))
+        left, of = left[pair], of[pair]
+        more, of_b = self._members(begin_b[~few] + 1, size_b[~few] - 1, np.flatnonzero(~few))
+        first = np.concatenate([left, a[of_b]])
+        return first, np.concatenate([right, more]), np.concatenate([of, of_b])
+
+    def _range(self, firsts: Ints) -> tuple[Ints, Ints]:
+        begin = np.searchsorted(self._sorted, firsts, side="left")
+        return begin, np.searchsorted(self._sorted, firsts, side="right") - begin
+
+    def _members(self, begin: Ints, size: Ints, label: Ints) -> tuple[Ints, Ints]:
+        members, offsets = ranges(begin, size)
+        return self._order[members], np.repeat(label, np.diff(offsets))
+
+
+class _Listed:
+    """Answers which pairs of rows are already told to overlap, copies of a row being as good as the row."""
+
+    def __init__(self, ids: Ints, copies: _Copies, overlaps: Overlaps) -> None:
+        self._order = np.argsort(ids, kind="stable")
+        self._ids, self._first = ids[self._order], copies.first
+        self._pairs = self._keys(overlaps.row_a, overlaps.row_b)
+
+    def among(self, a: Ints, b: Ints) -> Mask:
+        """Which pairs (a, b) of ids, in either order, overlap."""
+        return np.isin(self._keys(a, b), self._pairs)
+
+    def _keys(self, a: Ints, b: Ints) -> Ints:
+        first_a, first_b = self._first_of(a), self._first_of(b)
+        return np.asarray(np.minimum(first_a, first_b) * len(self._ids) + np.maximum(first_a, first_b), np.int64)
+
+    def _first_of(self, ids: Ints) -> Ints:
+        first: Ints = self._first[self._order[np.searchsorted(self._ids, ids)]]
+        return first
+
+
+def _united(shapes: Shapes) -> shapely.Geometry:
+    """The union; on the rare shapes that floating point cannot unite, on a grid of a tenth of a millimetre."""
+    try:
+        return shapely.union_all(shapes)
+    except shapely.GEOSException:
+        return shapely.union_all(shapes, grid_size=1e-4)
+
+
+def _holes_of(ground: Shapes) -> Shapes:
+    """The holes of these polygons, without the polygons that lie in them."""
+    rings, owner = shapely.get_rings(ground, return_index=True)
+    inner = np.concatenate([[False], owner[1:] == owner[:-1]]) if len(owner) else np.zeros(0, bool)
+    holes = np.asarray(shapely.polygons(rings[inner]), object)
+    island, hole = shapely.STRtree(holes).query(ground, predicate="within")
+    for one in np.unique(hole):
+        holes[one] = shapely.difference(holes[one], shapely.union_all(ground[island[hole == one]]))
+    return np.asarray(shapely.get_parts(holes), object)
 
 
 def _tiles(segments: Floats) -> list[_Tile]:
@@ -672,7 +811,7 @@ def _join_overlaps(pieces: list[Overlaps]) -> Overlaps:
     )
 
 
-def _missing_nodes(edges: _Edges, segments: Floats, overlaps: Overlaps, near_m: float, origin: Floats) -> MissingNodes:
+def _missing_nodes(edges: _Edges, segments: Floats, listed: _Listed, near_m: float, origin: Floats) -> MissingNodes:
     """Vertices on another parcel's left-over edge, away from its ends; where the two overlap, the overlap says it."""
     if not len(edges):
         return MissingNodes(edges.owner, edges.owner, np.zeros(0, object))
@@ -693,24 +832,12 @@ def _missing_nodes(edges: _Edges, segments: Floats, overlaps: Overlaps, near_m: 
     vertex_row = np.concatenate([edges.owner, edges.owner])[order][member]
     edge_row = edges.owner[edge[which]]
     good = (vertex_row != edge_row) & ((vertex_row >= 0) | (edge_row >= 0))
-    good &= ~_listed(edge_row, vertex_row, overlaps)
+    good &= ~listed.among(edge_row, vertex_row)
     found = np.stack([edge_row[good], point[which[good]], vertex_row[good]], axis=1)
     # One complaint per edge's parcel and vertex is enough, whoever owns the vertex.
     _, kept = np.unique(found[:, :2], axis=0, return_index=True)
     chosen = found[kept]
     return MissingNodes(chosen[:, 0], chosen[:, 2], np.asarray(shapely.points(at[chosen[:, 1]] + origin), object))
-
-
-def _listed(a: Ints, b: Ints, overlaps: Overlaps) -> Mask:
-    """Which pairs (a, b), in either order, are among the overlaps."""
-    every = np.concatenate([np.stack([np.minimum(a, b), np.maximum(a, b)], 1), _sorted_pairs(overlaps)])
-    _, number = np.unique(every, axis=0, return_inverse=True)
-    return np.isin(number[: len(a)], number[len(a) :])
-
-
-def _sorted_pairs(overlaps: Overlaps) -> Ints:
-    a, b = overlaps.row_a, overlaps.row_b
-    return np.stack([np.minimum(a, b), np.maximum(a, b)], 1)
 
 
 def _clean_report(far: Ints) -> CoverageReport:

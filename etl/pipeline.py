@@ -253,7 +253,8 @@ class IntakeJob:
             job_id=job.job_id,
             working_srid=srid,
             storage_srid=self._settings.storage_srid,
-            file_nos={file.name: file.ordinal for file in job.files},
+            # Backwards, so that of a file and its mended twin of one name the first gives the number.
+            file_nos={file.name: file.ordinal for file in reversed(job.files)},
             land_use_lists=known.land_use_lists,
             seal=lambda number: (
                 encrypt(self._keys, IDENTITY_KIND, number),
@@ -348,11 +349,9 @@ def rows_of(outcome: Outcome, staging: stage.Staging) -> list[tuple[int, str, in
 
 def finish_check(tx: Tx, job: ImportJob, **found: Any) -> None:
     """Hold the staged rows against the register and hand the import to the person who decides."""
-    check.compare(tx, job)
-    overlaps = check.find_overlaps(tx, job)
-    store.add_overlap_issues(tx, job.job_id, overlaps)
-    store.quarantine_rows(tx, job.job_id, [(o["file_no"], o["layer"], o["row_no"]) for o in overlaps])
-    counts = check.count(tx, job)
+    counts = check.set_aside_clashing(tx, job)
+    if job.stands:
+        store.hold_waiting(tx, job.job_id, held=True)
     recognised = found.pop("recognised", job.recognised)
     options = {
         **job.options,
@@ -360,12 +359,10 @@ def finish_check(tx: Tx, job: ImportJob, **found: Any) -> None:
         "profile_asked": job.profile is not None and job.options.get("profile_asked", True),
         "srid_asked": job.srid is not None and job.options.get("srid_asked", True),
     }
-    waiting = counts["new"] + counts["changed"] - counts.get("applied_new", 0) - counts.get("applied_changed", 0)
-    state = State.APPLIED if job.registration_id is not None and waiting == 0 else State.CHECKED
     store.set_state(
         tx,
         job.job_id,
-        state,
+        State.APPLIED if job.stands else State.CHECKED,
         counts=counts,
         recognised={**recognised, "register_version": store.register_version(tx)},
         options=options,

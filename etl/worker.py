@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -25,8 +25,8 @@ from landdb.exchange import queue
 from landdb.files import FileStore
 from landdb.intake import store
 from landdb.intake.apply import apply
-from landdb.intake.model import Progress, State, silent
-from landdb.intake.submit import fail, reopen
+from landdb.intake.model import Progress, SheetNotEmpty, State, silent
+from landdb.intake.submit import compare_again, fail, give_back
 from landdb.intake.undo import undo
 from landdb.sealing.keys import load_keys
 
@@ -94,30 +94,45 @@ class Worker:
         if begun is None:
             return
         job, known = begun
-        if job.options.get("recheck"):
-            recheck(self.database, self.files, job, known, intake.staging, self._progress(job_id))
-        else:
+        if not job.options.get("recheck"):
             intake.read(job, known, self._progress(job_id))
+            return
+        with self._giving_back(job_id):
+            recheck(self.database, self.files, job, known, intake.staging, self._progress(job_id))
 
     def _apply(self, job_id: UUID) -> None:
         try:
-            with self.database.begin(SYSTEM) as tx:
+            with self._giving_back(job_id, passing=True), self.database.begin(SYSTEM) as tx:
                 apply(tx, job_id, self._progress(job_id))
         except Unavailable:
             raise
-        except LandError as refusal:
-            with self.database.begin(SYSTEM) as tx:
-                reopen(tx, job_id, State.CHECKED, refusal.code, refusal.params)
+        except LandError:
+            # Refused again, the sheets are still filled: the reason stands on the job already.
+            with suppress(SheetNotEmpty), self.database.begin(SYSTEM) as tx:
+                compare_again(tx, job_id)
 
     def _undo(self, job_id: UUID) -> None:
+        with self._giving_back(job_id), self.database.begin(SYSTEM) as tx:
+            undo(tx, job_id, self._progress(job_id))
+
+    @contextmanager
+    def _giving_back(self, job_id: UUID, *, passing: bool = False) -> Iterator[None]:
+        """A refusal gives the import back as it stood, with the reason: what is staged or applied must not be lost.
+
+        ``passing`` lets a refusal go on to the caller once it is written down.
+        """
         try:
-            with self.database.begin(SYSTEM) as tx:
-                undo(tx, job_id, self._progress(job_id))
+            yield
         except Unavailable:
             raise
         except LandError as refusal:
             with self.database.begin(SYSTEM) as tx:
-                reopen(tx, job_id, State.APPLIED, refusal.code, refusal.params)
+                give_back(tx, job_id, refusal.code, refusal.params)
+            if passing:
+                raise
+        except Exception:
+            with self.database.begin(SYSTEM) as tx:
+                give_back(tx, job_id, "import.internal", {"incident": _incident(job_id)})
 
     def _guarded(self, job_id: UUID, work: Callable[[], None]) -> None:
         """Whatever goes wrong is written on the job; the process goes on."""
@@ -129,10 +144,8 @@ class Worker:
             with self.database.begin(SYSTEM) as tx:
                 fail(tx, job_id, refusal.code, refusal.params)
         except Exception:
-            incident = uuid4().hex[:12]
-            log.exception("import %s failed, incident %s", job_id, incident)
             with self.database.begin(SYSTEM) as tx:
-                fail(tx, job_id, "import.internal", {"incident": incident})
+                fail(tx, job_id, "import.internal", {"incident": _incident(job_id)})
 
     @contextmanager
     def _alone(self, job_id: UUID) -> Iterator[bool]:
@@ -157,6 +170,13 @@ class Worker:
             self._tell(stage, done, total)
 
         return tell
+
+
+def _incident(job_id: UUID) -> str:
+    """Write the fault that is being handled into the log; the number under which it is found there."""
+    incident = uuid4().hex[:12]
+    log.exception("import %s failed, incident %s", job_id, incident)
+    return incident
 
 
 def make_app(worker: Worker) -> App:

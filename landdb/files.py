@@ -75,6 +75,8 @@ class FileStore:
     def _lay_one(self, file: StoredFile, folder: Path) -> Path:
         target = folder / Path(file.name).name
         source = self.path(file.sha256)
+        # Never over a file already laid out: that one is a hard link, and writing to it would write into the store.
+        target.unlink(missing_ok=True)
         try:
             os.link(source, target)
         except OSError:  # another file system

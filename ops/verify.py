@@ -1,7 +1,7 @@
 """``landdb verify``: tries every invariant of the register and names each row that breaks one.
 
-The statements stand in ``landdb.views.verify``. What no statement can answer in bounded time, whether the shapes of a whole province
-are sound and lie over one another, is done here: the shapes stream through the same edge matching that judges imports.
+The statements stand in ``landdb.views.verify``. What no statement can answer in bounded time, whether the shapes of a whole
+province are sound and lie over one another, is done here: they stream through the same edge matching that judges imports.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from uuid import UUID
 
 import numpy as np
@@ -26,10 +26,10 @@ from landdb.intake.model import Progress, silent
 from landdb.messages import Language, message
 from landdb.views import verify as invariants
 from landdb.views.verify import EXAMPLES, Example, ShapePage, Violation
+from ops.output import EXIT_VIOLATED, Json, emit, language, progress
+from ops.session import open_database
 
-EXIT_VIOLATED: Final = 4
-GEOMETRY_CHECKS: Final = ("geometry_valid", "geometry_far", "geometry_overlap")
-_ID_BYTES: Final = 16
+_ID_BYTES = 16
 
 
 @dataclass
@@ -48,25 +48,30 @@ class Verdict:
         return not self.violations
 
 
-def verify(database: Database, *, geometry: bool = False, progress: Progress = silent) -> Verdict:
+def verify(database: Database, *, geometry: bool = False, tell: Progress = silent) -> Verdict:
     """Try every invariant at one moment of the register; ``geometry`` adds the shapes and their overlaps."""
     started = time.monotonic()
-    verdict = Verdict()
     with database.begin() as tx:
         invariants.take_snapshot(tx)
-        total = len(invariants.CHECKS)
-        for done, check in enumerate(invariants.CHECKS):
-            progress(check, done, total)
-            _note(verdict, check, invariants.broken(tx, check))
-        verdict.known = invariants.known_oddities(tx)
-        verdict.parcels = invariants.count_in_force(tx)
+        verdict = judge(tx, tell)
         if geometry:
-            verify_shapes(tx, verdict, progress)
+            verify_shapes(tx, verdict, tell)
     verdict.seconds = round(time.monotonic() - started, 2)
     return verdict
 
 
-def verify_shapes(tx: Tx, verdict: Verdict, progress: Progress = silent) -> None:
+def judge(tx: Tx, tell: Progress = silent) -> Verdict:
+    """Try every invariant that a statement can prove, as this transaction sees the register."""
+    verdict = Verdict()
+    for done, check in enumerate(invariants.CHECKS):
+        tell(check, done, len(invariants.CHECKS))
+        _note(verdict, check, invariants.broken(tx, check))
+    verdict.known = invariants.known_oddities(tx)
+    verdict.parcels = invariants.count_in_force(tx)
+    return verdict
+
+
+def verify_shapes(tx: Tx, verdict: Verdict, tell: Progress = silent) -> None:
     """Whether each shape in force is valid, and which of them lie over one another beyond the tolerance.
 
     Overlaps are counted from ``OVERLAP_M2``, as the guard of imports counts them; smaller ones are known oddities. Pairs in
@@ -76,8 +81,8 @@ def verify_shapes(tx: Tx, verdict: Verdict, progress: Progress = silent) -> None
     for page in invariants.shapes_in_force(tx):
         rings, ids, sound = _read(page, pile)
         coverage.add(rings, sound, ids)
-        progress("geometry", pile.rows, verdict.parcels)
-    progress("overlaps", pile.rows, verdict.parcels)
+        tell("geometry", pile.rows, verdict.parcels)
+    tell("overlaps", pile.rows, verdict.parcels)
     report = coverage.finish()
     far = [(pile.id_of(row), "more than 214 km from the first parcel") for row in np.unique(report.far_rows).tolist()]
     accepted = invariants.accepted_pairs(tx)
@@ -117,14 +122,14 @@ def _read(page: ShapePage, pile: _Pile) -> tuple[Rings, Ints, Any]:
     rows = pile.add(page.ids)
     offsets = np.zeros(len(page.lengths) + 1, np.int64)
     np.cumsum(page.lengths, out=offsets[1:])
-    wkb = pa.Array.from_buffers(
-        pa.large_binary(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(page.shapes)]
-    )
+    wkb = pa.Array.from_buffers(pa.large_binary(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(page.shapes)])
     rings, faults = Rings.from_wkb(wkb)
     shapes = rings.polygons()
     sound = shapely.is_valid(shapes)
     for at in np.flatnonzero(~sound).tolist():
-        reason = faults[at].as_py() or (shapely.is_valid_reason(shapes[at]) if shapes[at] is not None else "broken ring")
+        reason = faults[at].as_py() or (
+            shapely.is_valid_reason(shapes[at]) if shapes[at] is not None else "broken ring"
+        )
         pile.unsound.append((pile.id_of(int(rows[at])), str(reason)))
     return rings, rows, sound
 
@@ -158,7 +163,8 @@ def _overlapping(tx: Tx, pairs: list[tuple[UUID, UUID, float]]) -> Violation | N
     shown = sorted(pairs, key=lambda pair: -pair[2])[:EXAMPLES]
     known = invariants.labels(tx, [parcel for a, b, _ in shown for parcel in (a, b)])
     examples = tuple(
-        Example(f"{a} {b}", f"{known.get(str(a), '?')} × {known.get(str(b), '?')}: {area:.2f} m²") for a, b, area in shown
+        Example(f"{a} {b}", f"{known.get(str(a), '?')} × {known.get(str(b), '?')}: {area:.2f} m²")
+        for a, b, area in shown
     )
     return Violation("geometry_overlap", len(pairs), examples)
 
@@ -172,14 +178,14 @@ def _note(verdict: Verdict, check: str, violation: Violation | None) -> None:
 # ── how it is told ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def as_data(verdict: Verdict, language: Language = "vi") -> dict[str, Any]:
+def as_data(verdict: Verdict, spoken: Language = "vi") -> dict[str, Any]:
     """The verdict as plain data for ``--json``."""
     return {
         "clean": verdict.clean,
         "checks": len(verdict.checks),
         "parcels": verdict.parcels,
         "violations": [
-            {**asdict(violation), "sentence": message(f"verify.{violation.check}", {}, language).title}
+            {**asdict(violation), "sentence": message(f"verify.{violation.check}", {}, spoken).title}
             for violation in verdict.violations
         ],
         "known": verdict.known,
@@ -187,10 +193,10 @@ def as_data(verdict: Verdict, language: Language = "vi") -> dict[str, Any]:
     }
 
 
-def as_lines(verdict: Verdict, language: Language = "vi") -> Iterator[str]:
+def as_lines(verdict: Verdict, spoken: Language = "vi") -> Iterator[str]:
     """The verdict for people: each broken invariant with its sentence, its count and examples."""
     for violation in verdict.violations:
-        text = message(f"verify.{violation.check}", {"count": violation.count}, language)
+        text = message(f"verify.{violation.check}", {"count": violation.count}, spoken)
         yield f"✗ {violation.check}: {text.title} ({violation.count:,})"
         for example in violation.examples:
             yield f"    {example.subject}  {example.detail}"
@@ -198,28 +204,24 @@ def as_lines(verdict: Verdict, language: Language = "vi") -> Iterator[str]:
             yield f"    … + {violation.count - len(violation.examples):,}"
     for name, count in verdict.known.items():
         if count:
-            yield f"• {message(f'verify.known.{name}', {'count': f'{count:,}'}, language).title}"
+            yield f"• {message(f'verify.known.{name}', {'count': f'{count:,}'}, spoken).title}"
     facts = {"checks": len(verdict.checks), "parcels": f"{verdict.parcels:,}", "broken": len(verdict.violations)}
-    outcome = message("verify.clean" if verdict.clean else "verify.broken", facts, language)
+    outcome = message("verify.clean" if verdict.clean else "verify.broken", facts, spoken)
     yield f"{outcome.title} ({verdict.seconds} s)"
 
 
 def register(app: typer.Typer) -> None:
     """Add ``landdb verify``."""
+    app.command("verify")(verify_command)
 
-    @app.command("verify")
-    def command(
-        geometry: Annotated[
-            bool, typer.Option("--geometry", help="Kiểm tra cả hình thể và chồng lấn / also shapes and overlaps")
-        ] = False,
-        json_mode: Annotated[bool, typer.Option("--json", help="Một đối tượng JSON / one JSON object")] = False,
-    ) -> None:
-        """Kiểm tra mọi ràng buộc của cơ sở dữ liệu / try every invariant of the register."""
-        from ops.output import emit, language, progress
-        from ops.session import open_database
 
-        with open_database() as database, progress("verify") as tell:
-            verdict = verify(database, geometry=geometry, progress=tell)
-        emit(json_mode, as_data(verdict, language()), as_lines(verdict, language()))
-        if not verdict.clean:
-            raise typer.Exit(EXIT_VIOLATED)
+def verify_command(
+    geometry: Annotated[bool, typer.Option("--geometry", help="also the shapes and their overlaps")] = False,
+    json_mode: Json = False,
+) -> None:
+    """Try every invariant of the register; exit code 4 names each violation."""
+    with open_database() as database, progress("kiểm tra" if language() == "vi" else "verify") as tell:
+        verdict = verify(database, geometry=geometry, tell=tell)
+    emit(json_mode, as_data(verdict, language()), as_lines(verdict, language()))
+    if not verdict.clean:
+        raise typer.Exit(EXIT_VIOLATED)

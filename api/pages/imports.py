@@ -213,7 +213,12 @@ def _issues(
     more = None
     if len(rows) == PAGE:
         more = f"/imports/{job_id}/issues?{urlencode({'code': code, 'after': rows[-1]['issue_id']})}"
-    return [issue_as_json(row, speaks) for row in rows], more
+    return [_said(row, speaks) for row in rows], more
+
+
+def _said(row: dict[str, Any], speaks: Language) -> dict[str, Any]:
+    """One issue in words; the rules' texts name the file's own text ``{raw}``."""
+    return issue_as_json({**row, "params": {"raw": row["raw_value"] or "–", **row["params"]}}, speaks)
 
 
 def _issues_of_row(
@@ -223,7 +228,7 @@ def _issues_of_row(
     if issue is None:
         return []
     near = store.search_issues(tx, job_id, after=max(issue - 10, 0), limit=20)
-    return [issue_as_json(each, speaks) for each in near if (each["file_no"], each["layer"], each["row"]) == name]
+    return [_said(each, speaks) for each in near if (each["file_no"], each["layer"], each["row"]) == name]
 
 
 def _choices(tx: Tx, speaks: Language) -> dict[str, Any]:

@@ -9,6 +9,16 @@ from typing import Any
 from api.pages.wording import number, size, word
 from landdb.messages import Language
 
+FORMATS = {
+    "shapefile": "Shapefile",
+    "geopackage": "GeoPackage",
+    "geojson": "GeoJSON",
+    "flatgeobuf": "FlatGeobuf",
+    "mapinfo": "MapInfo",
+    "kml": "KML",
+    "gml": "GML",
+}
+
 
 def sentence(job: Mapping[str, Any], speaks: Language) -> str:
     """One line on an import: what waits, what was done, or what went wrong."""
@@ -16,9 +26,9 @@ def sentence(job: Mapping[str, Any], speaks: Language) -> str:
     if job["failure"]:
         return str(job["failure"]["title"])
     if job["state"] in {"checked", "applied"} and counts:
-        ready = counts.get("new", 0) + counts.get("changed", 0)
+        ready = sum(counts.get(name, 0) for name in ("new", "changed", "retired"))
         return word(
-            f"sentence.{job['state']}",
+            f"sentence.{job['state']}" + ("_clean" if not counts.get("quarantined") else ""),
             speaks,
             ready=number(ready, language=speaks),
             quarantined=number(counts.get("quarantined", 0), language=speaks),
@@ -65,7 +75,7 @@ def found_lines(job: Mapping[str, Any], speaks: Language) -> list[dict[str, Any]
     recognised = job["recognised"] or {}
     lines: list[dict[str, Any]] = []
     if recognised.get("format"):
-        lines.append(_line("format", recognised["format"], recognised.get("driver")))
+        lines.append(_line("format", FORMATS.get(recognised["format"], recognised["format"]), None))
     if recognised.get("layer") and len(recognised.get("layers") or []) > 1:
         lines.append(_line("layer", recognised["layer"], ", ".join(recognised["layers"])))
     if recognised.get("profile"):

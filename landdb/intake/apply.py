@@ -15,22 +15,25 @@ from landdb.reference.store import successors
 
 CLOSE = ("close_retired_versions", "close_changed_versions", "keep_past", "keep_past_land_uses")
 RETIRE = ("retire_parcels", "retire_references")
-NEW = ("apply_sheets", "apply_new_parcels", "apply_new_versions", "apply_references")
+NEW = (
+    "apply_sheets",
+    "apply_new_parcels",
+    "apply_new_versions",
+    "apply_new_land_uses",
+    "apply_references",
+    "write_new_faces",
+)
 CHANGED = (
     "renumber_references",
     "close_changed_rights",
+    "keep_past_rights",
     "apply_changed_parcels",
     "apply_changed_versions",
+    "apply_changed_land_uses",
     "apply_kept_land_uses",
 )
-ATTACHED = (
-    "apply_land_uses",
-    "apply_claims",
-    "apply_rights",
-    "apply_holders",
-    "apply_certificates",
-    "apply_certificate_parcels",
-)
+ATTACHED = ("apply_holders", "apply_certificates", "apply_certificate_parcels")
+FACES = ("drop_changed_faces", "write_faces", "lineage")
 """The statements of an apply, each a file in ``sql/``, in the order in which they need one another."""
 
 
@@ -100,12 +103,13 @@ def _write(tx: Tx, job: ImportJob, act: Registration, progress: Progress) -> int
         "until": job.valid_from or tx.today,
         "retired": retired,
     }
-    verbs: tuple[str, ...] = (*NEW, *ATTACHED, "write_faces")
+    verbs: tuple[str, ...] = (*NEW, *ATTACHED)
     if job.intent is not Intent.FIRST_LOAD:
-        verbs = (*CLOSE, *RETIRE, "free_numbers", *NEW, *CHANGED, *ATTACHED, "drop_faces", "write_faces", "lineage")
+        verbs = (*CLOSE, *RETIRE, "free_numbers", *NEW, *CHANGED, *ATTACHED, *FACES)
     for done, verb in enumerate(verbs):
         progress("apply", done, len(verbs))
         store.run(tx, verb, **scope)
+    store.take_statistics(tx)
     return len(retired)
 
 

@@ -37,7 +37,16 @@ def approve(tx: Tx, job_id: UUID, selection: Selection = ALL) -> ImportJob:
     _refuse_same_person(tx, job)
     if store.hold_all_but(tx, job_id, selection.rows, selection.without_codes) == 0:
         raise NothingToApply(job_id=str(job_id))
-    store.set_state(tx, job_id, step.after, approved_by=tx.actor.staff_id, approved_at=tx.now, heartbeat_at=tx.now)
+    store.set_state(
+        tx,
+        job_id,
+        step.after,
+        approved_by=tx.actor.staff_id,
+        approved_at=tx.now,
+        heartbeat_at=tx.now,
+        failure_code=None,
+        failure_params=None,
+    )
     queue.defer(tx, queue.APPLY_IMPORT, job_id)
     return store.get_job(tx, job_id)
 

@@ -25,9 +25,24 @@ def compare(tx: Tx, job: ImportJob) -> dict[str, int]:
         refuse_filled_sheets(tx, job)
         store.run(tx, "judge_all_new", job_id=job.job_id)
     else:
+        store.run(tx, "forget_matches", job_id=job.job_id)
         store.run(tx, "match_by_reference", **_scope(job))
         store.run(tx, "match_by_geometry", job_id=job.job_id)
         store.run(tx, "judge", job_id=job.job_id)
+    return count(tx, job)
+
+
+def set_aside_clashing(tx: Tx, job: ImportJob) -> dict[str, int]:
+    """Compare, and set aside, each with its issue, the rows that cannot stand beside what is in force; the counts.
+
+    Such are rows over a parcel that this import does not replace, and rows whose number such a parcel bears.
+    Raises: as ``compare``.
+    """
+    compare(tx, job)
+    overlaps, taken = find_overlaps(tx, job), find_taken_numbers(tx, job)
+    store.add_overlap_issues(tx, job.job_id, overlaps)
+    store.add_taken_issues(tx, job.job_id, taken)
+    store.quarantine_rows(tx, job.job_id, [(o["file_no"], o["layer"], o["row_no"]) for o in (*overlaps, *taken)])
     return count(tx, job)
 
 
@@ -43,6 +58,14 @@ def refuse_filled_sheets(tx: Tx, job: ImportJob) -> None:
 def find_overlaps(tx: Tx, job: ImportJob) -> list[dict[str, Any]]:
     """Staged rows that lie over a parcel in force which this import does not replace; places are WKB, lon/lat."""
     return store.fetch(tx, "overlaps", **_scope(job), resurvey=job.intent is Intent.RESURVEY, overlap_m2=OVERLAP_M2)
+
+
+def find_taken_numbers(tx: Tx, job: ImportJob) -> list[dict[str, Any]]:
+    """Staged rows whose number is that of another parcel in force, which this import neither renumbers nor retires."""
+    if job.intent is Intent.FIRST_LOAD and not job.stands:
+        return []  # its sheets are empty
+    ending = [row["parcel_id"] for row in retiring(tx, job)]
+    return store.fetch(tx, "taken_numbers", **_scope(job), retiring=ending)
 
 
 def retiring(tx: Tx, job: ImportJob) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ class Step:
 
 
 STEPS: tuple[Step, ...] = (
-    Step(Action.APPROVE, frozenset({State.CHECKED}), State.APPLYING, "import:approve"),
+    Step(Action.APPROVE, frozenset({State.CHECKED, State.APPLIED}), State.APPLYING, "import:approve"),
     Step(Action.REJECT, frozenset({State.CHECKED, State.FAILED}), State.REJECTED, "import:approve"),
     Step(Action.MEND, frozenset({State.CHECKED, State.APPLIED}), State.READING, "import:mend"),
     Step(Action.CORRECT, frozenset({State.CHECKED, State.FAILED}), State.SUBMITTED, "import:submit"),
@@ -128,6 +128,16 @@ class ImportJob:
             self.counts.get(verdict, 0) for verdict in ("new", "changed", "unchanged", "quarantined")
         )
 
+    @property
+    def stands(self) -> bool:
+        """Whether a part of it is in the register: earlier rounds were applied, and nobody undid them."""
+        return self.registration_id is not None and self.state is not State.UNDONE
+
+    @property
+    def waiting(self) -> int:
+        """Rows that wait for an approval: all that are new or changed, without those of earlier rounds."""
+        return sum(self.counts.get(v, 0) - self.counts.get(f"applied_{v}", 0) for v in ("new", "changed"))
+
 
 class JobFailed(Conflict):
     """What stopped an import, as its row tells it, raised again for whoever waits for the import."""
@@ -198,6 +208,18 @@ class SamePerson(Forbidden):
     code = "import.same_person"
 
 
+class DateInFuture(Invalid):
+    """The register holds what is, not what is to come. params: valid_from, today."""
+
+    code = "import.date_in_future"
+
+
+class SameName(Invalid):
+    """Two files of one import bear one name, so that complaints could not tell them apart. params: name."""
+
+    code = "import.same_name"
+
+
 class UnknownField(Invalid):
     """params: field."""
 
@@ -262,5 +284,7 @@ def actions_for(job: ImportJob, permissions: frozenset[str]) -> list[str]:
     return [
         step.action.value
         for step in STEPS
-        if job.state in step.before and (step.permission in permissions or "*" in permissions)
+        if job.state in step.before
+        and (step.permission in permissions or "*" in permissions)
+        and (step.action is not Action.APPROVE or job.waiting > 0)
     ]

@@ -298,10 +298,30 @@ VALUES (:job_id, 'coverage.overlap_register', 'blocking', :file_no, :layer, :row
         )
 
 
+def add_taken_issues(tx: Tx, job_id: UUID, taken: Sequence[Mapping[str, Any]]) -> None:
+    """Say of staged rows that another parcel in force bears their number."""
+    for row in taken:
+        params = {"parcel": f"{row['sheet_no']}/{row['parcel_no']}", "other_id": str(row["other_id"])}
+        tx.execute(
+            """
+INSERT INTO import_issue (import_job_id, code, severity, file_no, layer, row_no, field, raw_value, params)
+VALUES (:job_id, 'parcel.number_in_register', 'blocking', :file_no, :layer, :row_no, 'parcel_no', :parcel_no,
+        CAST(:params AS jsonb))
+""",
+            job_id=job_id,
+            file_no=row["file_no"],
+            layer=row["layer"],
+            row_no=row["row_no"],
+            parcel_no=row["parcel_no"],
+            params=json.dumps(params),
+        )
+
+
 def count_verdicts(tx: Tx, job_id: UUID) -> dict[str, int]:
     """How many staged rows have each verdict."""
     rows = tx.execute(
-        "SELECT verdict, count(*) AS rows FROM staged_parcel WHERE import_job_id = :job_id GROUP BY verdict", job_id=job_id
+        "SELECT verdict, count(*) AS rows FROM staged_parcel WHERE import_job_id = :job_id GROUP BY verdict",
+        job_id=job_id,
     )
     return {row.verdict: row.rows for row in rows}
 
@@ -482,6 +502,14 @@ def lock_register(tx: Tx) -> dt.datetime:
     return moment
 
 
+def take_statistics(tx: Tx) -> None:
+    """Let the planner know what a bulk change did: an unanalysed table is taken for an empty one, and joined row by row."""
+    tx.execute(
+        "ANALYZE parcel, parcel_version, parcel_land_use, parcel_reference, parcel_face, right_held, right_holder,"
+        " party_claim, certificate, certificate_parcel, map_sheet"
+    )
+
+
 def register_version(tx: Tx) -> int:
     """A number that grows with every change of the register's parcels."""
     return int(tx.execute("SELECT coalesce(max(version), 0) FROM data_version WHERE layer = 'parcels'").scalar_one())
@@ -538,6 +566,15 @@ WHERE import_job_id = :job_id AND verdict IN ('new', 'changed') AND NOT held
 """,
             job_id=job_id,
         ).scalar_one()
+    )
+
+
+def hold_waiting(tx: Tx, job_id: UUID, *, held: bool) -> None:
+    """Hold back, or let go, every row that would be applied: rows beside applied ones wait for an approval of their own."""
+    tx.execute(
+        "UPDATE staged_parcel SET held = :held WHERE import_job_id = :job_id AND verdict <> 'quarantined' AND held <> :held",
+        job_id=job_id,
+        held=held,
     )
 
 

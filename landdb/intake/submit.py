@@ -12,8 +12,18 @@ from landdb.db.transaction import Tx, new_id
 from landdb.exchange import queue
 from landdb.files import StoredFile
 from landdb.intake import store
-from landdb.intake.check import compare
-from landdb.intake.model import Action, ImportFile, ImportJob, Intent, SameFile, SheetNotEmpty, State, demand
+from landdb.intake.check import set_aside_clashing
+from landdb.intake.model import (
+    Action,
+    DateInFuture,
+    ImportFile,
+    ImportJob,
+    Intent,
+    SameFile,
+    SameName,
+    State,
+    demand,
+)
 
 
 @dataclass(frozen=True)
@@ -38,8 +48,12 @@ class Request:
 def submit(tx: Tx, request: Request, files: Sequence[StoredFile]) -> ImportJob:
     """Take files in. Reading begins when a worker is free, after this transaction commits.
 
-    Raises: ``import.same_file`` where a first load of these very bytes already stands in the register.
+    Raises: ``import.same_file`` where a first load of these very bytes already stands in the register,
+    ``import.same_name`` where two of the files bear one name, ``import.date_in_future``.
     """
+    _refuse_same_names(files)
+    if request.valid_from is not None and request.valid_from > tx.today:
+        raise DateInFuture(valid_from=request.valid_from.isoformat(), today=tx.today.isoformat())
     if request.intent is Intent.FIRST_LOAD:
         _refuse_twin(tx, request, files)
     job_id = new_id()
@@ -76,7 +90,7 @@ def correct(tx: Tx, job_id: UUID, **changes: Any) -> ImportJob:
     if "options" in changes:
         changes["options"] = {**job.options, **changes["options"]}
     store.close_staging(tx, job_id)
-    store.set_state(tx, job_id, step.after, failure_code=None, failure_params=None, **changes)
+    store.set_state(tx, job_id, step.after, failure_code=None, failure_params=None, heartbeat_at=tx.now, **changes)
     queue.defer(tx, queue.READ_IMPORT, job_id)
     return store.get_job(tx, job_id)
 
@@ -87,27 +101,33 @@ def _refuse_twin(tx: Tx, request: Request, files: Sequence[StoredFile]) -> None:
         raise SameFile(name=", ".join(file.name for file in files), job_id=str(twin[0]), applied_on=twin[1].isoformat())
 
 
+def _refuse_same_names(files: Sequence[StoredFile]) -> None:
+    names = [file.name for file in files]
+    for name in names:
+        if names.count(name) > 1:
+            raise SameName(name=name)
+
+
 def fail(tx: Tx, job_id: UUID, code: str, params: dict[str, Any]) -> None:
-    """Say that an import could not be done, and why; its staged rows go."""
+    """Say that a file could not be read, and why; its staged rows go."""
     store.close_staging(tx, job_id)
     store.set_state(tx, job_id, State.FAILED, failure_code=code, failure_params=params, finished_at=tx.now, stage=None)
 
 
-def reopen(tx: Tx, job_id: UUID, state: State, code: str, params: dict[str, Any]) -> None:
-    """Give an import back to the person after a refused apply or undo, with the reason; nothing was written."""
+def give_back(tx: Tx, job_id: UUID, code: str, params: dict[str, Any]) -> None:
+    """Give an import back to the person as it stood before a refused act, with the reason; nothing was written."""
     job = store.get_job(tx, job_id)
+    state = State.APPLIED if job.stands else State.CHECKED
+    options = {**job.options, "recheck": False, "mend_files": []}
+    store.hold_waiting(tx, job_id, held=job.stands)
+    store.set_state(tx, job_id, state, options=options, stage=None, failure_code=code, failure_params=params)
+
+
+def compare_again(tx: Tx, job_id: UUID) -> None:
+    """Hold the rows of an import given back against the register as it is now; those that lie over it are set aside."""
+    job = store.get_job(tx, job_id)
+    store.hold_waiting(tx, job_id, held=False)
+    counts = set_aside_clashing(tx, job)
     recognised = {**job.recognised, "register_version": store.register_version(tx)}
-    if state is State.CHECKED:
-        counts = compare(tx, job) if code != SheetNotEmpty.code else job.counts
-        store.set_state(
-            tx,
-            job_id,
-            state,
-            counts=counts,
-            recognised=recognised,
-            stage=None,
-            failure_code=code,
-            failure_params=params,
-        )
-    else:
-        store.set_state(tx, job_id, state, stage=None, failure_code=code, failure_params=params)
+    store.hold_waiting(tx, job_id, held=job.stands)
+    store.set_state(tx, job_id, job.state, counts=counts, recognised=recognised)

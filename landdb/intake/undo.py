@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from landdb.administrative.store import add_registration, set_undone, standing_r
 from landdb.db.transaction import Tx, new_id
 from landdb.exchange import queue
 from landdb.intake import store
+from landdb.intake.check import OVERLAP_M2
 from landdb.intake.model import Action, ImportJob, Progress, State, UndoBlocked, demand, silent
 
 CLOSE = ("undo_close_versions", "undo_references", "undo_rights", "undo_certificates")
@@ -31,7 +33,7 @@ def ask_undo(tx: Tx, job_id: UUID) -> ImportJob:
     job = store.lock_job(tx, job_id)
     step = demand(job, Action.UNDO)
     refuse_blocked(tx, job)
-    store.set_state(tx, job_id, step.after, heartbeat_at=tx.now)
+    store.set_state(tx, job_id, step.after, heartbeat_at=tx.now, failure_code=None, failure_params=None)
     queue.defer(tx, queue.UNDO_IMPORT, job_id)
     return store.get_job(tx, job_id)
 
@@ -53,12 +55,27 @@ def undo(tx: Tx, job_id: UUID, progress: Progress = silent) -> ImportJob:
         progress("undo", done, len(standing) + 1)
         _undo_one(tx, act, undone.registration_id)
     progress("undo", len(standing), len(standing) + 1)
+    if standing:
+        _guard_overlaps(tx, act, standing[-1].recorded_at)
     store.run(tx, "drop_faces", registration_id=act.registration_id)
     store.run(tx, "write_faces", registration_id=act.registration_id)
+    store.take_statistics(tx)
     store.raise_register_version(tx)
     store.close_staging(tx, job_id)
     store.set_state(tx, job_id, State.UNDONE, undo_registration_id=act.registration_id, finished_at=tx.now, stage=None)
     return store.get_job(tx, job_id)
+
+
+def _guard_overlaps(tx: Tx, act: Registration, applied_at: dt.datetime) -> None:
+    over = store.fetch(
+        tx,
+        "undo_overlaps",
+        registration_id=act.registration_id,
+        applied_at=applied_at,
+        overlap_m2=OVERLAP_M2,
+    )
+    if over:
+        raise UndoBlocked(count=len(over), parcels=[_blocker(row) for row in over[:1000]])
 
 
 def refuse_blocked(tx: Tx, job: ImportJob) -> None:

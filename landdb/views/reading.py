@@ -22,6 +22,8 @@ GEOJSON: Final = "application/geo+json"
 MVT: Final = "application/vnd.mapbox-vector-tile"
 TILE_LAYERS: Final = ("parcels", "communes", "linear")
 MAX_ZOOM: Final = 22
+WIDE_DEG2: Final = 0.0003
+"""Some four square kilometres: above it a box may hold more than a page."""
 STATEMENTS: Final = (
     "face_by_id", "face_in_box", "face_at_point", "face_by_number",
     "tile_parcels", "tile_parcels_coarse", "tile_parcels_far", "tile_communes", "tile_linear",
@@ -52,6 +54,8 @@ class Reading:
     params: Mapping[str, Any]
     kind: Literal["feature", "collection", "tile"]
     link: str
+    wide: bool = False
+    """Whether a plan made for this very question is worth its making: one plan for streets and provinces is slow."""
 
     @property
     def media_type(self) -> str:
@@ -95,7 +99,8 @@ def in_box(box: Box, limit: int, after: UUID) -> Reading:
         "inner_west": inner[0], "inner_south": inner[1], "inner_east": inner[2], "inner_north": inner[3],
         "limit": limit, "after": after,
     }  # fmt: skip
-    return _collection("face_in_box", params, f"bbox={box.text}")
+    wide = (box.east - box.west) * (box.north - box.south) > WIDE_DEG2
+    return _collection("face_in_box", params, f"bbox={box.text}", wide=wide)
 
 
 def at_point(lon: float, lat: float, limit: int, after: UUID) -> Reading:
@@ -113,11 +118,11 @@ def by_number(commune: str, sheet: str | None, number: str | None, limit: int, a
     )
 
 
-def _collection(name: str, params: dict[str, Any], query: str) -> Reading:
+def _collection(name: str, params: dict[str, Any], query: str, *, wide: bool = False) -> Reading:
     link = f"/v1/parcels?{query}&limit={params['limit']}"
     if params["after"] != FIRST:
         link += f"&after={params['after']}"
-    return Reading(name, params, "collection", link)
+    return Reading(name, params, "collection", link, wide)
 
 
 def tile(layer: str, z: int, x: int, y: int) -> Reading:

@@ -69,7 +69,7 @@ FEATURE_KEYS: Final = (
             "srid",
         )
     ),
-    *(f"land_use.{key}" for key in ("code", "area_m2")),
+    *(f"land_use.{key}" for key in ("code", "list", "area_m2")),
 )
 """All that a parcel's face may say; none of it names a person."""
 
@@ -154,7 +154,8 @@ def shapes_in_force(tx: Tx, rows: int = SHAPES_AT_ONCE) -> Iterator[ShapePage]:
 
 def accepted_pairs(tx: Tx) -> set[tuple[UUID, UUID]]:
     """The overlaps that a person accepted, the smaller id first."""
-    return {(row[0], row[1]) for row in tx.execute("SELECT parcel_a_id, parcel_b_id FROM accepted_overlap")}
+    rows = tx.execute("SELECT parcel_a_id, parcel_b_id FROM accepted_overlap")
+    return {(row.parcel_a_id, row.parcel_b_id) for row in rows}
 
 
 def labels(tx: Tx, parcels: Sequence[UUID]) -> dict[str, str]:

@@ -2,74 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
-import io
-from collections.abc import Iterator
-from pathlib import Path
-from uuid import UUID
 
 import pytest
 from starlette.testclient import TestClient
 
-from api.app import create_app
-from api.reading import Bodies, Body, ReadingLane, plan
+from api.reading import Bodies, Body, Connections, ReadingLane, plan
 from landdb.access.add_api_key import add_api_key
-from landdb.access.add_office import add_office
-from landdb.config import Settings
-from landdb.db.transaction import Database, new_id
-from landdb.files import FileStore
-from tests.landdb.views.builder import Builder, begin, lonlat
+from landdb.db.transaction import new_id
+from tests.api.served_land import Land, client, land, ordinary
+from tests.landdb.views.builder import Builder, lonlat
+
+__all__ = ["client", "land", "ordinary"]
 
 GEOJSON = "application/geo+json"
-
-
-class Land:
-    """A committed register of a few parcels, with the application on it, with and without its lane."""
-
-    def __init__(self, database: Database, folder: Path) -> None:
-        self.database = database
-        with database.begin() as tx:
-            make = begin(tx)
-            sheet = make.sheet("12")
-            self.parcels = [make.parcel(sheet, str(n), (n * 20, 0, n * 20 + 20, 30)) for n in range(40)]
-            make.changed()
-            self.lon, self.lat = lonlat(tx, 10, 15)
-            self.west, self.south = lonlat(tx, -5, -5)
-            self.east, self.north = lonlat(tx, 805, 35)
-            add_office(tx, code="94.01", name="Chi nhánh khu vực 1", kind="branch")
-        settings = Settings(data=folder)
-        self.app = create_app(database, FileStore(folder / "files"), settings=settings, static=None)
-        self.lane = ReadingLane(self.app, database.conninfo, connections=2)
-
-    @property
-    def box(self) -> str:
-        return f"{self.west},{self.south},{self.east},{self.north}"
-
-
-@pytest.fixture
-def land(database: Database, tmp_path: Path) -> Land:
-    return Land(database, tmp_path)
-
-
-@pytest.fixture
-def client(land: Land) -> Iterator[TestClient]:
-    with TestClient(land.lane) as open_client:
-        yield open_client
-
-
-@pytest.fixture
-def ordinary(land: Land) -> Iterator[TestClient]:
-    with TestClient(land.app) as open_client:
-        yield open_client
-
-
-@pytest.fixture(scope="module")
-def strict(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """The application on an empty register, for what is refused before anything is read."""
-    folder = tmp_path_factory.mktemp("strict")
-    app = create_app(shared_database, FileStore(folder), settings=Settings(data=folder), static=None)
-    with TestClient(ReadingLane(app, shared_database.conninfo, connections=1)) as open_client:
-        yield open_client
 
 
 def served(land: Land) -> bool:
@@ -186,46 +133,6 @@ def test_bodies_are_bounded() -> None:
     assert nothing.get("a") is None
 
 
-# ------------------------------------------------------------------ refusals
-
-
-@pytest.mark.parametrize(
-    ("query", "status", "code"),
-    [
-        ("bbox=1,2,3", 400, "parcel.box_malformed"),
-        ("bbox=a,b,c,d", 400, "parcel.box_malformed"),
-        ("bbox=1,2,NaN,4", 400, "parcel.box_malformed"),
-        ("bbox=3,2,1,4", 400, "parcel.box_malformed"),
-        ("bbox=179,8,-179,9", 400, "parcel.box_malformed"),
-        ("at=1", 400, "parcel.point_malformed"),
-        ("", 400, "parcel.question_missing"),
-        ("bbox=1,2,3,4&at=1,2", 400, "parcel.question_missing"),
-        ("sheet=12&parcel=7", 400, "parcel.question_missing"),
-        ("bbox=1,2,3,4&colour=red", 400, "request.unknown_parameter"),
-        ("bbox=1,2,3,4&after=x", 400, "parcel.after_malformed"),
-        ("bbox=1,2,3,4&valid_at=2999-01-01", 400, "parcel.date_in_future"),
-        ("bbox=1,2,3,4&valid_at=01/02/2026", 400, "parcel.date_malformed"),
-        ("bbox=1,2,3,4&crs=4269", 400, "parcel.crs_unknown"),
-        ("bbox=1,2,3,4&limit=0", 422, "request.fields_wrong"),
-    ],
-)
-@pytest.mark.parametrize("tongue", ["vi", "en"])
-def test_refusals(strict: TestClient, query: str, status: int, code: str, tongue: str) -> None:
-    answer = strict.get(f"/v1/parcels?{query}", headers={"accept-language": tongue})
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["content-language"] == tongue
-    assert answer.json()["title"] != code
-
-
-def test_ids_that_are_none_and_parcels_that_are_not(strict: TestClient) -> None:
-    for text in ("7", "not-an-id", "0" * 32, "99999999999999999999"):
-        answer = strict.get(f"/v1/parcels/{text}")
-        assert (answer.status_code, answer.json()["code"]) == (400, "parcel.id_malformed")
-    unknown = strict.get(f"/v1/parcels/{new_id()}")
-    assert (unknown.status_code, unknown.json()["code"]) == (404, "parcel.unknown")
-
-
 # ------------------------------------------------------------------ credentials
 
 
@@ -245,55 +152,6 @@ def test_a_wrong_credential_is_refused_every_time(land: Land, client: TestClient
         answer = client.get(f"/v1/parcels/{land.parcels[0]}", headers={"authorization": "Bearer lk_wrong"})
         assert answer.status_code == 401
     assert not served(land)
-
-
-# ------------------------------------------------------------------ the other routes
-
-
-def test_neighbours_history_lineage_and_card(land: Land, client: TestClient) -> None:
-    base = f"/v1/parcels/{land.parcels[1]}"
-    beside = client.get(f"{base}/neighbours").json()["neighbours"]
-    assert [(UUID(each["parcel_id"]), each["shared_m"]) for each in beside] == [
-        (land.parcels[0], 30.0),
-        (land.parcels[2], 30.0),
-    ]
-    assert [each["version_no"] for each in client.get(f"{base}/history").json()["versions"]] == [1]
-    assert client.get(f"{base}/lineage").json()["steps"] == []
-    assert client.get(f"{base}/card").status_code == 401
-
-
-def test_other_times_and_zones(land: Land, client: TestClient) -> None:
-    path = f"/v1/parcels/{land.parcels[0]}"
-    metres = client.get(f"{path}?crs=9209")
-    assert metres.headers["content-crs"].endswith("EPSG/0/9209>")
-    assert metres.json()["geometry"]["coordinates"][0][0][0] > 500_000
-    assert client.get(f"{path}?known_at=2001-01-01T00:00:00Z").status_code == 404
-    boxed = client.get(f"/v1/parcels?bbox={land.box}&valid_at=2020-01-01&limit=5").json()
-    assert boxed["numberReturned"] == 5
-    assert "valid_at=2020-01-01" in boxed["links"][1]["href"]
-
-
-def test_lists_as_workbooks(land: Land, client: TestClient) -> None:
-    from openpyxl import load_workbook
-
-    with land.database.begin() as tx:
-        tx.execute("UPDATE map_sheet SET sheet_no = '=1+1'")
-    answer = client.get(f"/v1/parcels?bbox={land.box}&format=xlsx")
-    sheet = load_workbook(io.BytesIO(answer.content)).active
-    assert sheet is not None
-    rows = list(sheet.iter_rows())
-    assert len(rows) == 41
-    assert (rows[1][2].value, rows[1][2].data_type, rows[1][2].quotePrefix) == ("=1+1", "s", True)
-    for path in (f"/v1/parcels/{land.parcels[0]}/neighbours", f"/v1/parcels/{land.parcels[0]}/history"):
-        assert client.get(f"{path}?format=xlsx").content[:2] == b"PK"
-
-
-def test_search_over_http(land: Land, client: TestClient) -> None:
-    answer = client.get("/v1/search", params={"q": "thửa 7 tờ 12 Đại Tâm"}).json()
-    assert answer["kind"] == "parcel"
-    assert [UUID(each["parcel_id"]) for each in answer["results"]] == [land.parcels[7]]
-    assert client.get("/v1/search", params={"q": " "}).json()["code"] == "search.unreadable"
-    assert client.get("/v1/search", params={"q": "Đại Tâm", "format": "xlsx"}).content[:2] == b"PK"
 
 
 # ------------------------------------------------------------------ which requests the lane takes
@@ -336,3 +194,44 @@ def test_what_the_lane_takes(request_line: str, statement: str) -> None:
     asked = plan(path, query.encode())
     assert asked is not None
     assert asked.statement == statement
+
+
+# ------------------------------------------------------------------ as whom it reads
+
+
+def test_the_lane_reads_as_the_role_without_personal_data(land: Land) -> None:
+    """Where that role has its rights; until then the connecting role reads."""
+
+    async def who() -> str:
+        connections = Connections(land.database.conninfo, 1)
+        connection = await connections.open()
+        row = await (await connection.execute("SELECT current_user")).fetchone()
+        await connections.close()
+        return str(row[0]) if row else ""
+
+    def able() -> bool:
+        with land.database.begin() as tx:
+            return bool(tx.execute("SELECT has_table_privilege('land_read', 'party_claim', 'SELECT')").scalar_one())
+
+    tables = "parcel_face, parcel, map_sheet, data_version, admin_unit, linear_object, admin_unit_boundary"
+    with land.database.begin() as tx:
+        if tx.execute("SELECT 1 FROM pg_roles WHERE rolname = 'land_read'").first() is None:
+            tx.execute("CREATE ROLE land_read")
+        tx.execute(f"REVOKE SELECT ON {tables} FROM land_read")
+    assert asyncio.run(who()) != "land_read"
+    with land.database.begin() as tx:
+        tx.execute(f"GRANT SELECT ON {tables}, admin_unit_succession, reference_load TO land_read")
+    assert asyncio.run(who()) == "land_read"
+    assert not able()
+    with TestClient(ReadingLane(land.app, land.database.conninfo, connections=1)) as client:
+        for path in (
+            f"/v1/parcels/{land.parcels[0]}",
+            f"/v1/parcels?bbox={land.box}",
+            "/v1/parcels?commune=31690&sheet=12&parcel=7",
+            "/tiles/communes/9/406/242.mvt",
+            "/tiles/parcels/9/406/242.mvt",
+            "/tiles/linear/16/52061/31010.mvt",
+        ):
+            answer = client.get(path)
+            assert answer.status_code == 200, path
+            assert "etag" in answer.headers, path  # the lane itself, not the ordinary route behind it

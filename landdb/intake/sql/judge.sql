@@ -29,7 +29,7 @@ LEFT JOIN LATERAL (
     FROM right_held r
     JOIN right_holder rh USING (right_id)
     JOIN party_claim c USING (party_claim_id)
-    WHERE r.parcel_id = p.parcel_id AND r.kind = 'land_use' AND upper_inf(r.recorded)
+    WHERE r.parcel_id = p.parcel_id AND r.kind = 'land_use' AND upper_inf(r.recorded) AND upper_inf(r.valid)
     ORDER BY rh.ordinal
     LIMIT 1
 ) h ON o.parcel_id IS NOT NULL

@@ -1,6 +1,5 @@
--- What readers see of every parcel in force that this registration touched: shapes in the two systems of the web and the finished
--- GeoJSON Feature. No person's data may ever stand here. ST_Transform of register geometry stands in this one statement.
-INSERT INTO parcel_face (parcel_id, admin_unit_id, sheet_no, parcel_no, land_use, area_m2, geom_4326, geom_3857, feature)
+-- What readers see of every parcel in force that this registration touched and that has no face yet: shapes in the two systems of the web and the finished
+-- GeoJSON Feature. No person's data may ever stand here. INSERT INTO parcel_face (parcel_id, admin_unit_id, sheet_no, parcel_no, land_use, area_m2, geom_4326, geom_3857, feature)
 SELECT t.parcel_id, t.admin_unit_id, t.sheet_no, t.parcel_no, coalesce(t.first_use, ''),
        coalesce(t.declared_area_m2, t.measured_area_m2), t.geom_4326, ST_Transform(ST_ForcePolygonCW(t.geom_4326), 3857),
        '{"type":"Feature","id":"' || t.parcel_id || '","geometry":' || ST_AsGeoJSON(t.geom_4326, 7)
@@ -20,10 +19,12 @@ FROM (
     JOIN admin_unit n ON n.admin_unit_id = p.admin_unit_id
     LEFT JOIN LATERAL (
         SELECT (array_agg(l.land_use_code ORDER BY l.ordinal))[1] AS first_use,
-               '[' || string_agg('{"code":' || to_json(l.land_use_code) || ',"area_m2":'
-                                 || coalesce(l.area_m2::text, 'null') || '}', ',' ORDER BY l.ordinal) || ']' AS land_uses
+               jsonb_agg(jsonb_build_object('code', l.land_use_code, 'list', l.code_list, 'area_m2', l.area_m2)
+                         ORDER BY l.ordinal)::text AS land_uses
         FROM parcel_land_use l WHERE l.parcel_id = p.parcel_id AND l.version_no = p.version_no
     ) u ON true
     WHERE p.registration_id = :registration_id AND p.status = 'in_force'
+      AND NOT EXISTS (SELECT 1 FROM parcel_face f WHERE f.parcel_id = p.parcel_id)
+    OFFSET 0
 ) t
 ORDER BY t.parcel_id;

@@ -13,8 +13,8 @@ sheet AS (
         )
         AND (CAST(:sheet AS text) IS NULL OR sheet_no = :sheet)
 ),
-page AS (
-    SELECT parcel_id, feature, row_number() OVER (ORDER BY parcel_id) AS place
+named AS (
+    SELECT parcel_id, feature
     FROM sheet
     JOIN parcel USING (map_sheet_id)
     JOIN parcel_face USING (parcel_id)
@@ -24,6 +24,9 @@ page AS (
         AND parcel_id > :after
     ORDER BY parcel_id
     LIMIT CAST(:limit AS integer) + 1
+),
+page AS (
+    SELECT parcel_id, feature, row_number() OVER (ORDER BY parcel_id) AS place FROM named
 )
 SELECT
     ({version}),

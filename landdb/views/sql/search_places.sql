@@ -9,6 +9,7 @@ LEFT JOIN LATERAL (
     SELECT ST_Extent(geom_4326) AS of_parcels
     FROM (
         SELECT geom_4326 FROM parcel_face WHERE parcel_face.admin_unit_id = unit.admin_unit_id AND boundary.geom IS NULL
+        ORDER BY admin_unit_id, sheet_no, parcel_no -- by the index: a unit without parcels must not read the whole table
         LIMIT 20000
     ) AS sample
 ) AS parcels ON true

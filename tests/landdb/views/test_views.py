@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
 from landdb.db.transaction import Tx, new_id
 from landdb.views import parcels_at, reading
@@ -26,6 +27,7 @@ from landdb.views.parcel_query import (
     read_box,
 )
 from landdb.views.search import search
+from landdb.views.statistics import land_use_totals
 from tests.landdb.views.builder import EAST, NORTH, begin, lonlat
 
 PHUONG_MY_XUYEN = 2086
@@ -214,9 +216,7 @@ def test_card_shows_holders_and_restrictions(tx: Tx) -> None:
            VALUES (:cert, 'BC 123456', 'BC123456', 'CH 03730', 'as_read', tstzrange(:now, NULL), :r)""",
         "INSERT INTO certificate_parcel (certificate_id, parcel_id) VALUES (:cert, :p)",
     ):
-        tx.execute(
-            statement, right=right, claim=claim, cert=certificate, p=parcel, now=tx.now, r=make.registration_id
-        )
+        tx.execute(statement, right=right, claim=claim, cert=certificate, p=parcel, now=tx.now, r=make.registration_id)
     card = parcel_card(tx, parcel)
     assert card.parcel["commune"] == "Xã Đại Tâm"
     assert [each["content"] for each in card.restrictions] == ["Hành lang lộ giới"]
@@ -278,7 +278,8 @@ def test_former_number(tx: Tx) -> None:
     make = begin(tx)
     parcel = make.parcel(make.sheet("12"), "45", (0, 0, 20, 30))
     tx.execute(
-        """INSERT INTO parcel_reference (parcel_id, admin_unit_id, sheet_no, parcel_no, kind, valid, recorded, registration_id) VALUES (:p, 1222, '3', '7', 'former', '(,)', tstzrange(:now, NULL), :r)""",
+        """INSERT INTO parcel_reference (parcel_id, admin_unit_id, sheet_no, parcel_no, kind, valid, recorded, registration_id)
+           VALUES (:p, 1222, '3', '7', 'former', '(,)', tstzrange(:now, NULL), :r)""",
         p=parcel, now=tx.now, r=make.registration_id,
     )  # fmt: skip
     (found,) = search(tx, "thửa 7 tờ 3 Đại Tâm").results
@@ -319,3 +320,31 @@ def test_degrees_places_and_codes(tx: Tx) -> None:
     assert nothing.results == []
     assert [notice.code for notice in nothing.notices] == ["search.nothing_found"]
     assert [notice.code for notice in search(tx, "3169011000123").notices] == ["search.number_not_stored"]
+
+
+def test_search_asks_as_often_for_three_candidates_as_for_one(tx: Tx) -> None:
+    make = begin(tx)
+    asked = []
+    for unit in (1222, 1220, 1164):
+        make.parcel(make.sheet("12", unit=unit), "45", (unit * 50, 0, unit * 50 + 20, 30), unit=unit)
+        statements: list[str] = []
+
+        def note(*details: object, seen: list[str] = statements) -> None:
+            seen.append(str(details[2]))
+
+        event.listen(tx.connection, "before_cursor_execute", note)
+        search(tx, "thửa 45 tờ 12")
+        event.remove(tx.connection, "before_cursor_execute", note)
+        asked.append(len(statements))
+    assert asked == [asked[0]] * 3
+
+
+def test_totals_by_land_use(tx: Tx) -> None:
+    make = begin(tx)
+    sheet = make.sheet("12")
+    make.parcel(sheet, "1", (0, 0, 20, 30))
+    make.parcel(sheet, "2", (20, 0, 40, 30))
+    make.parcel(sheet, "3", (40, 0, 50, 30), land_use="LUC")
+    totals = [(each.land_use, each.parcels, each.area_m2) for each in land_use_totals(tx, "31690")]
+    assert totals == [("LUC", 1, 300.0), ("ONT", 2, 1200.0)]
+    assert land_use_totals(tx, "00000") == []

@@ -1,5 +1,5 @@
 // VN-2000 in the browser: WGS84 longitude/latitude ↔ plane coordinates of a transverse Mercator zone.
-// Source of the shift: QĐ 05/2007/QĐ-BTNMT = EPSG:6960 (seven parameters, position-vector signs); both ellipsoids are WGS84's.
+// Source of the shift: QĐ 05/2007/QĐ-BTNMT = EPSG:6960 (seven parameters; the rotations below have coordinate-frame signs); both ellipsoids are WGS84's.
 // Projection: Krüger series to the sixth order, exact to far below a millimetre within a zone.
 
 const A = 6378137;

@@ -10,6 +10,7 @@ const jobId = document.getElementById("job").dataset.job;
 let lastState = document.getElementById("job").dataset.state;
 let map = null;
 let fitted = false;
+let drawn = false;
 
 function select(row, { fly = true } = {}) {
   for (const other of document.querySelectorAll("tr.issue[aria-selected=true]")) other.removeAttribute("aria-selected");
@@ -88,7 +89,8 @@ function addLayers() {
 
 async function refreshMap() {
   if (!map?.getSource("staged")) return;
-  map.getSource("staged").setTiles([`${location.origin}/v1/imports/${jobId}/tiles/{z}/{x}/{y}.mvt`]);
+  if (drawn) map.getSource("staged").setTiles([`${location.origin}/v1/imports/${jobId}/tiles/{z}/{x}/{y}.mvt`]);
+  drawn = true;
   const answer = await fetch(`/v1/imports/${jobId}/issues?limit=1000`);
   const found = answer.ok ? (await answer.json()).issues ?? [] : [];
   const issues = found.filter((issue) => issue.geometry).map(({ issue_id, severity, geometry }) => ({ type: "Feature", properties: { issue_id, severity }, geometry }));

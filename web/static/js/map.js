@@ -26,16 +26,16 @@ export async function createMap(start) {
   if (!webGlWorks()) return fault();
   let style;
   try {
-    const [answer] = await Promise.all([fetch("/tiles/style.json", { headers: { "Accept-Language": data.language } }), loadFonts()]);
+    const [answer] = await Promise.all([fetch("/map/style.json"), loadFonts()]);
     if (!answer.ok) return fault();
     style = await answer.json();
   } catch {
     return fault();
   }
-  delete style.glyphs;
   const map = new maplibre.Map({
     container: "map", style, attributionControl: false, hash: start.hash ?? false, fadeDuration: calm ? 0 : 120,
-    center: start.center ?? style.center ?? [105.97, 9.6], zoom: start.zoom ?? style.zoom ?? 10, maxZoom: 21, minZoom: 6,
+    ...(start.center ? { center: start.center, zoom: start.zoom } : { bounds: style.metadata.start, fitBoundsOptions: { padding: 40, maxZoom: 16 } }),
+    maxZoom: 21, minZoom: 5,
     dragRotate: false, pitchWithRotate: false, canvasContextAttributes: { preserveDrawingBuffer: true, antialias: true },
     locale: { "Map.Title": t("map.region") },
   });

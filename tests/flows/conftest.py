@@ -1,0 +1,22 @@
+"""One office at work, on a database of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from landdb.db.transaction import Database
+from ops.verify import verify
+from tests.make import Desk, desk
+
+
+@pytest.fixture
+def office(database: Database, database_url: str, tmp_path: Path) -> Iterator[Desk]:
+    """Whatever a test did, every invariant of the register must hold at its end."""
+    made = desk(database, database_url, tmp_path)
+    yield made
+    verdict = verify(database, geometry=True)
+    made.worker.database.dispose()
+    assert verdict.violations == []
