@@ -268,6 +268,15 @@ def binary_parts(column: pa.Array) -> tuple[Ints, Bytes]:
     return offsets - offsets[0], data[offsets[0] : offsets[-1]]
 
 
+def combining(data: Bytes) -> Mask:
+    """Where UTF-8 has a combining mark (CC 80 … CD BF): only such text can be out of NFC in Vietnamese."""
+    out: Mask = (data == 0xCC) | (data == 0xCD)
+    if out.any():
+        out[:-1] &= (data[1:] & 0xC0) == 0x80
+        out[-1] = False
+    return out
+
+
 def _offsets(counts: npt.NDArray[Any]) -> Ints:
     out = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=out[1:])

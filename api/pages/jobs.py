@@ -141,7 +141,7 @@ def _zone_line(zone: Mapping[str, Any], speaks: Language) -> dict[str, Any]:
         why.append(word("found.fit", speaks, fit=number(zone["fit"] * 100, 1, language=speaks)))
     if zone.get("swapped"):
         why.append(word("found.swapped", speaks))
-    if zone.get("why"):
+    if zone.get("why") and speaks == "en":  # the reader says it in English only
         why.append(str(zone["why"]))
     name = str(zone.get("name") or f"EPSG:{zone['srid']}")
     css = "warn" if zone.get("swapped") else ""

@@ -24,6 +24,7 @@ WATER: Final = ["canal", "river"]
 FONT: Final = ["Noto Sans"]
 FONT_BOLD: Final = ["Noto Sans Bold"]
 POLYGON: Final = ["==", ["geometry-type"], "Polygon"]
+LINE: Final = ["==", ["geometry-type"], "LineString"]
 WHOLE_COUNTRY: Final = [102.1, 8.3, 109.6, 23.4]
 TILE_MAX_ZOOM: Final = 17
 
@@ -80,12 +81,17 @@ def _ground() -> list[dict[str, Any]]:
             "paint": {"fill-color": [*use, OTHER_COLOUR], "fill-opacity": 0.25},
         },
         {
-            "id": "water", **of_lines, "filter": ["in", ["get", "kind"], ["literal", WATER]],
+            "id": "surface", "type": "fill", "source": "linear", "source-layer": "linear", "minzoom": 11,
+            "filter": POLYGON,
+            "paint": {"fill-color": ["match", ["get", "kind"], WATER, "#cfe6f0", "#f0e9da"]},
+        },
+        {
+            "id": "water", **of_lines, "filter": ["all", LINE, ["in", ["get", "kind"], ["literal", WATER]]],
             "layout": {"line-cap": "round", "line-join": "round"},
             "paint": {"line-color": "#a9cfe0", "line-width": width, "line-opacity": 0.8},
         },
         {
-            "id": "road", **of_lines, "filter": ["!", ["in", ["get", "kind"], ["literal", WATER]]],
+            "id": "road", **of_lines, "filter": ["all", LINE, ["!", ["in", ["get", "kind"], ["literal", WATER]]]],
             "layout": {"line-cap": "round", "line-join": "round"},
             "paint": {"line-color": "#d9ccb0", "line-width": width, "line-opacity": 0.75},
         },

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.batch import Batch
+from etl.batch import Batch, binary_parts, combining
 from etl.profiles.numbers import parse_date, parse_integer, parse_number
 from landdb.errors import Invalid, NotFound
 
@@ -145,8 +145,8 @@ def apply(batch: Batch, profile: Profile, encodings: Mapping[str, Decoder] | Non
     """The batch with our columns, all of them, typed; null where the file gives nothing.
 
     encodings: how each raw text column is to be read. Besides the columns: `<area>__raw`, `scale__raw`,
-    `certificate_issued_on__raw` (text that was not a plain value), and for text that came in a legacy encoding
-    `<column>__raw` with its bytes.
+    `certificate_issued_on__raw` (text that was not a plain value), and for text that came in a legacy encoding or with
+    combining marks `<column>__raw` with its bytes.
     """
     named = mapping(profile, batch.columns)
     known = encodings or {}
@@ -155,8 +155,10 @@ def apply(batch: Batch, profile: Profile, encodings: Mapping[str, Decoder] | Non
         raw = named.get(column)
         given = _given(batch, profile, column, raw, known)
         columns |= _typed(column, given)
-        if raw is not None and raw in known and known[raw].is_legacy and column in TEXT_COLUMNS:
-            columns[f"{column}__raw"] = _bytes(batch.columns[raw])
+        if raw is not None and raw in known and column in TEXT_COLUMNS:
+            values = batch.columns[raw]
+            if known[raw].is_legacy or _has_combining(values):
+                columns[f"{column}__raw"] = _bytes(values)
     return batch.with_columns(columns)
 
 
@@ -220,6 +222,13 @@ def _text(values: pa.Array) -> pa.Array:
         values = values.cast(pa.string())
     trimmed = pc.utf8_trim_whitespace(values)
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+
+
+def _has_combining(values: pa.Array) -> bool:
+    """Whether some text may be in another form than NFC, which decoding makes it: the form is worth a note."""
+    return any(test(values.type) for test in (pa.types.is_string, pa.types.is_binary)) and bool(
+        combining(binary_parts(values)[1]).any()
+    )
 
 
 def _bytes(values: pa.Array) -> pa.Array:

@@ -13,8 +13,8 @@ _SERIAL = r"^[A-ZĐ]{1,2}[0-9]{6}$|^[A-Z]{2}[0-9]{8}$|^[TH][1-3][0-9]{10}$"
 """1–2 letters + 6 digits (laws of 1993, 2003, 2013), 2 letters + 8 (from 2025-01-01), or the 12-character certificate
 code. Source: TT 10/2024/TT-BTNMT Đ15 k3 for the code; the serials from certificates of each period."""
 
-_REGISTER_NO = r"^(CT|CH|VP|CN)[0-9]{1,8}$"
-"""Source: TT 10/2024/TT-BTNMT Đ38. Older books wrote otherwise, so another form is only noted."""
+_REGISTER_NO = r"^(CT|CH|VP|CN)?[0-9]{1,8}$"
+"""Source: TT 10/2024/TT-BTNMT Đ38; older books number without letters. Others may exist, so another form is only noted."""
 
 
 def check_certificates(batch: Batch, findings: Findings) -> pa.Array:

@@ -20,6 +20,8 @@ _ITEM = re.compile(
     re.IGNORECASE,
 )
 
+_GLUED = re.compile(r"\d?[^\W\d_]+\d")
+
 
 @dataclass(frozen=True)
 class LandUse:
@@ -101,7 +103,12 @@ def _parse(text: str, by_fold: Mapping[str, str]) -> tuple[LandUse, ...]:
     whole = text.strip()
     if whole.casefold() in by_fold and "+" not in whole:
         return (LandUse(whole, None, whole),)
-    return parse_land_uses(text)
+    uses = parse_land_uses(text)
+    # "ODT100" is a code and an area only where the code is known; "ZZ9" is a code that nobody knows.
+    glued = any(
+        use.area_m2 is not None and _GLUED.match(use.raw) and use.code.casefold() not in by_fold for use in uses
+    )
+    return (LandUse(whole, None, whole),) if glued else uses
 
 
 def _items(piece: str) -> list[LandUse]:

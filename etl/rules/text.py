@@ -7,7 +7,7 @@ import unicodedata
 import numpy as np
 import pyarrow as pa
 
-from etl.batch import Batch, Bytes, Ints, Mask, binary_parts
+from etl.batch import Batch, Bytes, Ints, Mask, binary_parts, combining
 from etl.rules.context import Findings
 
 _TEXT = (pa.types.is_string, pa.types.is_large_string)
@@ -18,6 +18,7 @@ def check_text(batch: Batch, findings: Findings) -> None:
     """Undecodable text blocks its row (a name would be lost); control characters are a warning, other forms a note."""
     for name, values in batch.columns.items():
         if name.endswith("__raw"):
+            _check_form(name.removesuffix("__raw"), batch, findings)
             continue
         if any(test(values.type) for test in _RAW):
             offsets, data = binary_parts(values)
@@ -31,10 +32,29 @@ def _check_column(name: str, values: pa.Array, findings: Findings) -> None:
     rows = len(values)
     findings.add("text.undecodable", _rows_with(offsets, _replacement(data), rows), field=name)
     findings.add("text.control_characters", _rows_with(offsets, _control(data), rows), field=name)
-    # Combining marks begin with CC or CD in UTF-8; only such rows can be out of NFC in Vietnamese text.
-    maybe = np.flatnonzero(_rows_with(offsets, (data == 0xCC) | (data == 0xCD), rows))
+    maybe = np.flatnonzero(_rows_with(offsets, combining(data), rows))
     other = [i for i in maybe.tolist() if not unicodedata.is_normalized("NFC", values[i].as_py())]
     findings.add("text.not_nfc", np.array(other, np.int64), field=name)
+
+
+def _check_form(name: str, batch: Batch, findings: Findings) -> None:
+    """Notes rows whose raw bytes say the same as the text, but in another Unicode form."""
+    raw, text = batch.columns[f"{name}__raw"], batch.columns.get(name)
+    if text is None or not pa.types.is_binary(raw.type):
+        return
+    offsets, data = binary_parts(raw)
+    maybe = np.flatnonzero(_rows_with(offsets, combining(data), batch.rows))
+    other = [i for i in maybe.tolist() if _is_other_form(raw[i].as_py(), text[i].as_py())]
+    findings.add("text.not_nfc", np.array(other, np.int64), field=name)
+
+
+def _is_other_form(raw: bytes, text: str | None) -> bool:
+    try:
+        given = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    normal = unicodedata.normalize("NFC", given)
+    return normal != given and normal.strip() == text
 
 
 def _replacement(data: Bytes) -> Mask:

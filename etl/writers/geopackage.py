@@ -20,7 +20,7 @@ GEOMETRY = "geometry"
 _OPTIONS = {
     "GPKG": {"GEOMETRY_NAME": "geom"},
     "GeoJSON": {"RFC7946": "YES", "COORDINATE_PRECISION": "10"},
-    "ESRI Shapefile": {"ENCODING": "UTF-8"},
+    "ESRI Shapefile": {},
     "FlatGeobuf": {},
 }
 SHAPEFILE_NAMES = {

@@ -32,7 +32,7 @@ CHANGED = (
     "apply_changed_land_uses",
     "apply_kept_land_uses",
 )
-ATTACHED = ("apply_holders", "apply_certificates", "apply_certificate_parcels")
+ATTACHED = ("apply_holders", "apply_certificates")
 FACES = ("drop_changed_faces", "write_faces", "lineage")
 """The statements of an apply, each a file in ``sql/``, in the order in which they need one another."""
 

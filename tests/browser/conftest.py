@@ -51,9 +51,7 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def live_server(
-    server: embedded.Server, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
+def live_server(server: embedded.Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The system with a demo province, on a port of its own."""
     server.create_database("browser", template)
     url = server.url_of("browser")

@@ -17,7 +17,9 @@ ZONES = Path(__file__).resolve().parents[2] / "landdb" / "reference" / "data" / 
 # Source of the operation: QĐ 05/2007/QĐ-BTNMT, EPSG:6960.
 SHIFT = "-191.90441429,-39.30318279,-111.45032835,0.00928836,-0.01975479,0.00427372,0.252906278"
 
-PLACE = "([zone, place]) => import(document.querySelector('script[type=module]').src.replace('app.js', 'coordinates.js'))"
+PLACE = (
+    "([zone, place]) => import(document.querySelector('script[type=module]').src.replace('app.js', 'coordinates.js'))"
+)
 
 
 def test_the_published_point(visit: Callable[..., Page], live_server: Site) -> None:

@@ -27,7 +27,9 @@ def test_a_visitor_finds_a_parcel_and_no_holder(visit: Visit, live_server: Site)
     """Without an account: the parcel's card beside the map, with areas and neighbours, and nobody's name."""
     parcel, sheet, commune = reference_of(live_server.parcels[0])
     page = visit()
-    page.get_by_role("combobox", name="Tìm thửa, giấy chứng nhận hoặc toạ độ").fill(f"thửa {parcel} tờ {sheet} {commune}")
+    page.get_by_role("combobox", name="Tìm thửa, giấy chứng nhận hoặc toạ độ").fill(
+        f"thửa {parcel} tờ {sheet} {commune}"
+    )
     page.get_by_role("button", name="Tìm").click()
     heading = page.get_by_role("heading", name=f"Thửa {parcel}, tờ {sheet}, {commune}")
     expect(heading).to_be_visible()

@@ -17,8 +17,8 @@ class Blind(Validator):
 
 
 class Wolf(Validator):
-    """Accuses every parcel whose declared area differs by more than a thousandth: rounding to 0.1 m² does that."""
+    """Accuses every parcel whose declared area differs by more than a ten-thousandth: rounding to 0.1 m² does that."""
 
     def __init__(self, context: RuleContext, *, spill_dir: str | None = None) -> None:
-        tolerances = replace(context.tolerances, area_share=0.001, area_floor_m2=0.0)
+        tolerances = replace(context.tolerances, area_share=0.0001, area_floor_m2=0.0)
         super().__init__(replace(context, tolerances=tolerances), spill_dir=spill_dir)

@@ -17,7 +17,7 @@ from tests.ops.conftest import Filled
 
 IN_FORCE = "(SELECT parcel_id FROM parcel WHERE status = 'in_force' ORDER BY parcel_id LIMIT 1)"
 ONE_RIGHT = "(SELECT right_id FROM right_held WHERE upper_inf(recorded) ORDER BY right_id LIMIT 1)"
-CLOSED = "(SELECT (parcel_id, version_no) FROM parcel_version WHERE NOT upper_inf(recorded) ORDER BY 1 LIMIT 1)"
+CLOSED = "(SELECT parcel_id, version_no FROM parcel_version WHERE NOT upper_inf(recorded) ORDER BY 1 LIMIT 1)"
 TWINS = """
 WITH pair AS (
     SELECT (array_agg(parcel_id ORDER BY parcel_id))[1:2] AS two, map_sheet_id FROM parcel

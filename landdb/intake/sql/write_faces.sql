@@ -1,5 +1,6 @@
--- What readers see of every parcel in force that this registration touched and that has no face yet: shapes in the two systems of the web and the finished
--- GeoJSON Feature. No person's data may ever stand here. INSERT INTO parcel_face (parcel_id, admin_unit_id, sheet_no, parcel_no, land_use, area_m2, geom_4326, geom_3857, feature)
+-- What readers see of every parcel in force that this registration touched and that has no face yet: shapes in the two systems
+-- of the web and the finished GeoJSON Feature. No person's data may ever stand here.
+INSERT INTO parcel_face (parcel_id, admin_unit_id, sheet_no, parcel_no, land_use, area_m2, geom_4326, geom_3857, feature)
 SELECT t.parcel_id, t.admin_unit_id, t.sheet_no, t.parcel_no, coalesce(t.first_use, ''),
        coalesce(t.declared_area_m2, t.measured_area_m2), t.geom_4326, ST_Transform(ST_ForcePolygonCW(t.geom_4326), 3857),
        '{"type":"Feature","id":"' || t.parcel_id || '","geometry":' || ST_AsGeoJSON(t.geom_4326, 7)

@@ -14,7 +14,9 @@ TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
 SCRIPTS = sorted((WEB / "static" / "js").glob("*.js"))
 NAMED = re.compile(r"""\bt\(\s*["']([a-z][\w.\-]*)["']\s*[,)]""")
 # Jinja's statements, HTML's tags and entities; what is left is what a person reads.
-MARKUP = re.compile(r"\{% block body_class %\}[\w-]*|\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<svg.*?</svg>|<[^>]*>|&\w+;", re.DOTALL)
+MARKUP = re.compile(
+    r"\{% block body_class %\}[\w-]*|\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<svg.*?</svg>|<[^>]*>|&\w+;", re.DOTALL
+)
 # Names, units and keys that are the same in every language.
 SAME_EVERYWHERE = {
     "LandDB", "· LandDB", "VI", "EN", "Excel", "GeoJSON", "VN-2000", "WGS84", "X (m)", "Y (m)", "X Y", "B", "Esc", "Enter", "Tiếng Việt",

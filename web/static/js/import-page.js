@@ -12,10 +12,22 @@ let map = null;
 let fitted = false;
 let drawn = false;
 
-function select(row, { fly = true } = {}) {
+// An issue of a value (an area, a number) has no place of its own: the row's shape is shown instead.
+async function placeOf(row) {
+  if (row.dataset.place || !row.dataset.shape) return row.dataset.place ?? "";
+  const answer = await fetch(row.dataset.shape);
+  const shape = answer.ok ? (await answer.json()).geometry : null;
+  row.dataset.place = shape ? JSON.stringify(shape) : "";
+  if (!shape) delete row.dataset.shape;
+  return row.dataset.place;
+}
+
+async function select(row, { fly = true } = {}) {
   for (const other of document.querySelectorAll("tr.issue[aria-selected=true]")) other.removeAttribute("aria-selected");
   row.setAttribute("aria-selected", "true");
-  const { title, detail, do: step, severity, place } = row.dataset;
+  const place = await placeOf(row);
+  if (row.getAttribute("aria-selected") !== "true") return;
+  const { title, detail, do: step, severity } = row.dataset;
   note.className = `map-note issue-note ${severity}`;
   const [head, text, next] = ["b", "p", "p"].map((tag) => document.createElement(tag));
   head.textContent = title;
