@@ -3,7 +3,8 @@
     .venv/bin/python bench/roundtrip.py --parcels 20000
 
 The two exports are compared by what people call parcels, never by our ids: geometry bit by bit, every column, every land use,
-reference, certificate and holder. Prints the seconds of each step; exits 4 and names the first differences if there are any.
+reference, certificate and holder. Both registers are verified, shapes included. Prints the
+seconds of each step; exits 4 and names the first differences if there are any.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from ops import embedded
 from ops.export import Wish, export
 from ops.migrate import migrate
 from ops.synthetic.command import write_province
+from ops.verify import verify
 
 FIRST_UNIT = 900_000
 OURS = frozenset({"fid", "parcel_id", "version_no", "right_no"})
@@ -187,7 +189,8 @@ def main() -> int:
 
 
 def _round(server: embedded.Server, folder: Path, manifest: dict[str, Any]) -> list[str]:
-    exports = []
+    exports: list[Path] = []
+    found: list[str] = []
     for name in ("first", "second"):
         worker, database = _worker(folder, _register(server, name))
         with database.begin(SYSTEM) as tx:
@@ -198,14 +201,16 @@ def _round(server: embedded.Server, folder: Path, manifest: dict[str, Any]) -> l
             else:
                 for file in manifest["files"]:
                     path = folder / "province" / file["path"]
-                    import_file(worker, path, file["commune"], layer=file["layer"])
+                    import_file(worker, path, file["commune"], layer=file["layer"], profile=file["style"])
         exports.append(folder / f"{name}.gpkg")
         with _timed(f"export {name[0]}"):
             export(database, exports[-1], Wish(identities=True), keys=load_keys(Settings(data=folder)))
+        with _timed(f"verify {name[0]}"):
+            found += [f"{name}: {violation}" for violation in verify(database, geometry=True).violations]
         worker.database.dispose()
         database.dispose()
     with _timed("compare"):
-        return differences(*exports)
+        return found + differences(*exports)
 
 
 if __name__ == "__main__":

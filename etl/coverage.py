@@ -136,7 +136,7 @@ class CoverageCheck:
         self._pending: list[_Edges] = []
         self._settled = 0
         self._shelf = _Shelf(spill_dir)
-        self._excluded: list[Floats] = []
+        self._excluded: list[Shapes] = []
         self._far: list[Ints] = []
 
     def add(self, rings: Rings, usable: Mask, row_ids: Ints, ring_areas: Floats | None = None) -> Keys:
@@ -189,9 +189,11 @@ class CoverageCheck:
         return (whole[:, 0] << np.uint64(32)) | whole[:, 1], far & usable
 
     def _exclude(self, rings: Rings, rows: Mask) -> None:
-        if rows.any():
-            boxes = row_boxes(rings)[rows]
-            self._excluded.append(boxes[np.isfinite(boxes).all(axis=1)])
+        """Keeps the outlines: where one runs, mending may lay land. (Its box would hide gaps far from the outline.)"""
+        part = rings.take(rows)
+        lines = np.split(part.xy, part.ring_start[1:-1]) if len(part.xy) else []
+        drawn = [shapely.linestrings(line) for line in lines if len(line) > 1 and np.isfinite(line).all()]
+        self._excluded.append(np.array(drawn, object))
 
     def _fold(self) -> _Edges:
         if not self._pending:
@@ -343,8 +345,8 @@ class CoverageCheck:
         """Gaps where a row that could not be judged may lie: they would vanish once that row is mended."""
         filled = np.zeros(len(gaps), bool)
         if self._excluded and len(gaps):
-            tree = shapely.STRtree(_as_boxes(np.concatenate(self._excluded)))
-            filled[tree.query(gaps, predicate="intersects")[0]] = True
+            tree = shapely.STRtree(np.concatenate(self._excluded))
+            filled[tree.query(gaps, predicate="dwithin", distance=self._tolerance.node_m)[0]] = True
         return filled
 
     def _bordering(self, gaps: Shapes) -> tuple[Ints, Ints]:

@@ -30,7 +30,7 @@ from landdb.config import Settings
 from landdb.db.transaction import SYSTEM, Database, Tx
 from landdb.files import FileStore, StoredFile
 from landdb.intake import check, store
-from landdb.intake.model import ImportJob, Progress, State, silent
+from landdb.intake.model import ImportJob, Intent, Progress, State, silent
 from landdb.reference import store as reference
 from landdb.reference.model import BoundaryUnknown, LandUseStatus
 from landdb.sealing.identity import blind_index, encrypt
@@ -256,6 +256,7 @@ class IntakeJob:
             # Backwards, so that of a file and its mended twin of one name the first gives the number.
             file_nos={file.name: file.ordinal for file in reversed(job.files)},
             land_use_lists=known.land_use_lists,
+            verdict="new" if job.intent is Intent.FIRST_LOAD else None,
             seal=lambda number: (
                 encrypt(self._keys, IDENTITY_KIND, number),
                 blind_index(self._keys, IDENTITY_KIND, number),

@@ -53,6 +53,8 @@ class Staging:
     land_use_lists: Mapping[str, str]
     seal: Seal
     scale: int | None = None
+    verdict: str | None = None
+    """Of rows that nothing speaks against: known beforehand where there is nothing to compare with (a first load)."""
 
 
 def rows(staging: Staging, checked: Checked) -> bytes:
@@ -67,7 +69,7 @@ def rows(staging: Staging, checked: Checked) -> bytes:
         copy.int2(np.full(count, staging.file_nos[batch.origin.file])),
         copy.constant(batch.origin.layer.encode(), count),
         copy.int8(batch.row_no),
-        copy.text(pc.if_else(pa.array(checked.blocking), pa.scalar("quarantined"), pa.scalar(None, pa.string()))),
+        copy.text(pc.if_else(pa.array(checked.blocking), pa.scalar("quarantined"), pa.scalar(staging.verdict, pa.string()))),
         copy.text(checked.references.sheet_no),
         copy.text(checked.references.parcel_no),
         copy.jsonb(_land_uses(checked, staging.land_use_lists)),

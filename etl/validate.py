@@ -16,12 +16,14 @@ missing nodes are warnings.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyproj
 
 from etl.batch import Batch, Floats, Ints, Mask, Origin, Rings, binary_parts
 from etl.coverage import CoverageCheck, CoverageReport, CoverageTolerance, Overlaps
@@ -125,7 +127,11 @@ class Validator:
         self._read = 0
 
     def check(self, batch: Batch) -> Checked:
-        """Judges the rows of a batch one by one and keeps of each what the joint judgement needs."""
+        """Judges the rows of a batch one by one and keeps of each what the joint judgement needs.
+
+        Raises ValueError for coordinates in degrees: every length and area would be wrong without anybody noticing.
+        """
+        demand_metres(batch)
         context, findings = self._context, Findings(batch, self.log)
         shapes = check_geometry(batch, context, findings)
         check_place(batch, shapes, context, self._boundary, findings)
@@ -142,6 +148,7 @@ class Validator:
 
     def remember(self, batch: Batch) -> None:
         """Takes rows that were judged before and are staged: they are not judged again, only compared with."""
+        demand_metres(batch)
         silent = Findings(batch, IssueLog())
         shapes = check_geometry(batch, self._context, silent)
         references = check_references(batch, self._context, silent)
@@ -341,6 +348,21 @@ class _Ledger:
         sheets = pa.chunked_array(self._sheets, pa.string())
         parcels = pa.chunked_array(self._parcels, pa.string())
         return _Rows(key, blocking, geometry, reference, serial, holder, sheets, parcels)
+
+
+def demand_metres(batch: Batch) -> None:
+    """Raises ValueError where the batch's coordinates are, or without a known zone can only be, degrees."""
+    degrees = batch.srid is not None and _in_degrees(batch.srid)
+    if batch.srid is None and len(batch.rings.xy):
+        # A whole file within 180 by 90 m of a zone's origin, which lies in the sea or abroad, is no parcel file.
+        degrees = bool((np.abs(batch.rings.xy) <= (180.0, 90.0)).all())
+    if degrees:
+        raise ValueError(f"{batch.origin.file}: rules need metres of one zone, EPSG:{batch.srid} is in degrees")
+
+
+@lru_cache(maxsize=64)
+def _in_degrees(srid: int) -> bool:
+    return bool(pyproj.CRS.from_epsg(srid).is_geographic)
 
 
 def text_hash(texts: pa.Array) -> Keys:

@@ -18,6 +18,7 @@ from procrastinate.jobs import Status
 
 from etl.pipeline import IntakeJob
 from etl.recheck import recheck
+from landdb.access.sweep import sweep_access
 from landdb.config import Settings
 from landdb.db.transaction import SYSTEM, connect
 from landdb.errors import LandError, Unavailable
@@ -73,11 +74,12 @@ class Worker:
                 self._guarded(job_id, lambda: self._undo(job_id))
 
     def sweep(self) -> int:
-        """Ask again for the work that dead workers left; how many jobs."""
+        """Ask again for the work that dead workers left, and throw out what has expired; how many jobs."""
         with self.database.begin(SYSTEM) as tx:
             abandoned = store.find_abandoned(tx, SILENT_FOR)
             for job_id, state in abandoned:
                 queue.defer(tx, _TASK_OF[state], job_id)
+            sweep_access(tx)
         return len(abandoned)
 
     def resume(self) -> int:

@@ -54,7 +54,7 @@ class FileStore:
                 while chunk := stream.read(CHUNK_BYTES):
                     size += len(chunk)
                     if size > max_bytes:
-                        raise UploadTooLarge(name=name, limit_mb=max_bytes >> 20)
+                        raise UploadTooLarge(file=name, limit=f"{max_bytes >> 20} MB")
                     digest.update(chunk)
                     partial.write(chunk)
                 partial.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from landdb.config import settings
 from landdb.schema import metadata
@@ -17,7 +18,8 @@ STATEMENT_TIMEOUT = "10min"
 def run() -> None:
     """Bring the database to the asked revision."""
     url = context.config.get_main_option("sqlalchemy.url") or settings().database_url
-    engine = create_engine(url)
+    # Unpooled, so that a failed migration lets go of the advisory lock with its connection.
+    engine = create_engine(url, poolclass=NullPool)
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
         connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))

@@ -6,10 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
 from sqlalchemy.engine import make_url
-
-from landdb.db.transaction import Database
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,11 +31,3 @@ def head() -> str:
     revision = ScriptDirectory.from_config(_config("")).get_current_head()
     assert revision is not None
     return revision
-
-
-def current(database: Database) -> str | None:
-    """The database's revision; null: it was never migrated."""
-    with database.begin() as tx:
-        if tx.execute("SELECT to_regclass('alembic_version')").scalar() is None:
-            return None
-        return tx.connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

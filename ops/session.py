@@ -7,7 +7,9 @@ from contextlib import contextmanager
 
 from landdb.config import settings
 from landdb.db.transaction import Database, connect
+from landdb.messages import message
 from ops import embedded
+from ops.output import language, say
 
 
 @contextmanager
@@ -18,6 +20,9 @@ def database_url() -> Iterator[str]:
         yield configured
         return
     with embedded.start(settings().data) as server:
+        for note in server.notes:
+            text = message(note.code, note.params, language())
+            say(" ".join(part for part in (text.title, text.detail, text.action) if part))
         yield server.url
 
 

@@ -188,8 +188,9 @@ def list_imports(
                 j.commune_name,
                 ", ".join(f.name for f in j.files),
                 j.intent.value,
+                j.state.value,
+                *(j.counts.get(name) for name in ("read", "new", "changed", "unchanged")),
             ]
-            + [j.state.value, *(j.counts.get(name) for name in ("read", "new", "changed", "unchanged"))]
             for j in jobs
         ]
         return download(workbook(head, rows), "nhap-du-lieu.xlsx")
@@ -217,7 +218,8 @@ def correct_import(request: Request, tx: TxDep, job_id: JobId, said: Correction)
 
 def issue_as_json(row: dict[str, Any], tongue: Language) -> dict[str, Any]:
     """One issue with its text in the reader's language."""
-    text = message(row["code"], {**row["params"], "row": row["row"], "field": row["field"]}, tongue)
+    facts = {**row["params"], "row": row["row"], "field": row["field"], "raw": row["raw_value"]}
+    text = message(row["code"], facts, tongue)
     return {**row, "title": text.title, "detail": text.detail, "action": text.action}
 
 

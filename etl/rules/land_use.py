@@ -20,6 +20,11 @@ _ITEM = re.compile(
     re.IGNORECASE,
 )
 
+_REGULAR = re.compile(r"[A-Z]{2,4} \d+(?:,\d+)?(?:; [A-Z]{2,4} \d+(?:,\d+)?)*")
+"""What programs write: nearly every text of a file with areas is one of its kind, so this form is worth a short way."""
+
+# Of a file without land uses: no code, but a dictionary that is not empty, as texts are made of its entries.
+_NO_CODES = pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pa.array([""], pa.string()))
 _GLUED = re.compile(r"\d?[^\W\d_]+\d")
 
 
@@ -75,7 +80,8 @@ def check_land_use(
     ordinal = np.arange(len(uses)) - offsets[:-1][row] + 1
     area = table.area[uses]
     _check_sum(row, area, declared_m2, measured_m2, context, findings)
-    return LandUses(row, ordinal, table.code.take(pa.array(uses)), area, table.raw.take(pa.array(uses)))
+    code = table.code.take(pa.array(uses)) if len(uses) else _NO_CODES
+    return LandUses(row, ordinal, code, area, table.raw.take(pa.array(uses)))
 
 
 class _Table:
@@ -103,12 +109,19 @@ def _parse(text: str, by_fold: Mapping[str, str]) -> tuple[LandUse, ...]:
     whole = text.strip()
     if whole.casefold() in by_fold and "+" not in whole:
         return (LandUse(whole, None, whole),)
+    if _REGULAR.fullmatch(whole):
+        return tuple(_regular(piece) for piece in whole.split("; "))
     uses = parse_land_uses(text)
     # "ODT100" is a code and an area only where the code is known; "ZZ9" is a code that nobody knows.
     glued = any(
         use.area_m2 is not None and _GLUED.match(use.raw) and use.code.casefold() not in by_fold for use in uses
     )
     return (LandUse(whole, None, whole),) if glued else uses
+
+
+def _regular(piece: str) -> LandUse:
+    code, _, area = piece.partition(" ")
+    return LandUse(code, float(area.replace(",", ".")), piece)
 
 
 def _items(piece: str) -> list[LandUse]:

@@ -25,7 +25,8 @@ def standing_registrations(tx: Tx, import_job_id: UUID) -> list[Registration]:
     """What an import put into the register and nobody has undone, latest first."""
     rows = tx.execute(
         """
-SELECT registration_id, kind, recorded_at, import_job_id, dossier_id, author_id, approver_id, office_id, legal_ground, effective_on
+SELECT registration_id, kind, recorded_at, import_job_id, dossier_id, author_id, approver_id, office_id, legal_ground,
+       effective_on
 FROM registration
 WHERE import_job_id = :import_job_id AND kind = 'import' AND undone_by IS NULL
 ORDER BY recorded_at DESC

@@ -21,9 +21,10 @@ import psycopg2.extras
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from uuid_utils import uuid7
 
-from landdb.db.constraints import refusal_of
+from landdb.db.constraints import DatabaseUnavailable, refusal_of
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -141,6 +142,8 @@ class Database:
                 yield Tx(connection, actor, dt.datetime.now(dt.UTC))
         except DBAPIError as error:  # a deferred constraint speaks at commit
             raise refusal_of(error) from error
+        except PoolExhausted as error:
+            raise DatabaseUnavailable() from error
 
     @property
     def conninfo(self) -> str:

@@ -106,10 +106,10 @@ def _write(tx: Tx, job: ImportJob, act: Registration, progress: Progress) -> int
     verbs: tuple[str, ...] = (*NEW, *ATTACHED)
     if job.intent is not Intent.FIRST_LOAD:
         verbs = (*CLOSE, *RETIRE, "free_numbers", *NEW, *CHANGED, *ATTACHED, *FACES)
-    for done, verb in enumerate(verbs):
-        progress("apply", done, len(verbs))
-        store.run(tx, verb, **scope)
-    store.take_statistics(tx)
+    with store.bulk_writing(tx, act.registration_id, job.counts["new"] + job.counts["changed"]):
+        for done, verb in enumerate(verbs):
+            progress("apply", done, len(verbs))
+            store.run(tx, verb, **scope)
     return len(retired)
 
 

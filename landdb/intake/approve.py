@@ -9,7 +9,7 @@ from uuid import UUID
 from landdb.config import settings
 from landdb.db.transaction import Tx
 from landdb.exchange import queue
-from landdb.intake import store
+from landdb.intake import check, store
 from landdb.intake.model import Action, ImportJob, NothingToApply, SamePerson, demand
 
 
@@ -35,7 +35,8 @@ def approve(tx: Tx, job_id: UUID, selection: Selection = ALL) -> ImportJob:
     job = store.lock_job(tx, job_id)
     step = demand(job, Action.APPROVE)
     _refuse_same_person(tx, job)
-    if store.hold_all_but(tx, job_id, selection.rows, selection.without_codes) == 0:
+    chosen = store.hold_all_but(tx, job_id, selection.rows, selection.without_codes)
+    if chosen == 0 and not check.retiring(tx, job):
         raise NothingToApply(job_id=str(job_id))
     store.set_state(
         tx,

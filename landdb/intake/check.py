@@ -22,13 +22,14 @@ def compare(tx: Tx, job: ImportJob) -> dict[str, int]:
     Raises: ``import.sheet_not_empty`` for a first load onto sheets that have parcels in force.
     """
     if job.intent is Intent.FIRST_LOAD:
-        refuse_filled_sheets(tx, job)
-        store.run(tx, "judge_all_new", job_id=job.job_id)
+        refuse_filled_sheets(tx, job)  # and nothing is compared: the rows were staged as new
     else:
+        store.analyse_staging(tx, job.job_id)
         store.run(tx, "forget_matches", job_id=job.job_id)
         store.run(tx, "match_by_reference", **_scope(job))
         store.run(tx, "match_by_geometry", job_id=job.job_id)
         store.run(tx, "judge", job_id=job.job_id)
+    store.analyse_staging(tx, job.job_id)
     return count(tx, job)
 
 
@@ -57,7 +58,8 @@ def refuse_filled_sheets(tx: Tx, job: ImportJob) -> None:
 
 def find_overlaps(tx: Tx, job: ImportJob) -> list[dict[str, Any]]:
     """Staged rows that lie over a parcel in force which this import does not replace; places are WKB, lon/lat."""
-    return store.fetch(tx, "overlaps", **_scope(job), resurvey=job.intent is Intent.RESURVEY, overlap_m2=OVERLAP_M2)
+    replaces_sheets = job.intent is Intent.RESURVEY and not job.stands
+    return store.fetch(tx, "overlaps", **_scope(job), resurvey=replaces_sheets, overlap_m2=OVERLAP_M2)
 
 
 def find_taken_numbers(tx: Tx, job: ImportJob) -> list[dict[str, Any]]:
@@ -69,8 +71,13 @@ def find_taken_numbers(tx: Tx, job: ImportJob) -> list[dict[str, Any]]:
 
 
 def retiring(tx: Tx, job: ImportJob) -> list[dict[str, Any]]:
-    """Parcels that the import would end: of a resurvey's sheets, those that the file does not speak of."""
-    return store.fetch(tx, "retiring", **_scope(job)) if job.intent is Intent.RESURVEY else []
+    """Parcels that the import would end: of a resurvey's sheets, those that the file does not speak of.
+
+    Only the first round ends parcels: afterwards the rows of those that stay are no longer staged.
+    """
+    if job.intent is not Intent.RESURVEY or job.stands:
+        return []
+    return store.fetch(tx, "retiring", **_scope(job))
 
 
 def count(tx: Tx, job: ImportJob) -> dict[str, int]:

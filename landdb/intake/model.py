@@ -244,6 +244,12 @@ class ClocksOverlap(Conflict):
     code = "parcel.clocks_overlap"
 
 
+class ReferenceBroken(Invalid):
+    """A bulk change wrote a row that points at nothing: our own fault, and nothing was kept. params: keys."""
+
+    code = "database.reference_broken"
+
+
 class SharesDoNotSum(Invalid):
     code = "right.shares_do_not_sum"
 
@@ -286,5 +292,9 @@ def actions_for(job: ImportJob, permissions: frozenset[str]) -> list[str]:
         for step in STEPS
         if job.state in step.before
         and (step.permission in permissions or "*" in permissions)
-        and (step.action is not Action.APPROVE or job.waiting > 0)
+        and (
+            step.action is not Action.APPROVE
+            or job.waiting > 0
+            or (not job.stands and job.counts.get("retired", 0) > 0)
+        )
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ from landdb.intake.model import (
     Intent,
     JobUnknown,
     NumberTaken,
+    ReferenceBroken,
     RowUnknown,
     SharesDoNotSum,
     State,
@@ -33,6 +35,8 @@ register("parcel_version_in_force_key", ClocksOverlap)
 register("right_holder_shares_sum", SharesDoNotSum)
 
 HERE = Path(__file__).parent
+BULK_FROM_ROWS = 50_000
+ANALYSE_FROM_ROWS = 1_000
 
 STAGED_COLUMNS: tuple[str, ...] = (
     "import_job_id",
@@ -239,7 +243,11 @@ def index_staging(tx: Tx, job_id: UUID) -> None:
     tx.execute(f"ALTER TABLE {name} ADD CONSTRAINT {name}_job_check CHECK (import_job_id = '{job_id}')")
     tx.execute(f"ALTER TABLE staged_parcel ATTACH PARTITION {name} FOR VALUES IN ('{job_id}')")
     tx.execute(f"ALTER TABLE {name} DROP CONSTRAINT {name}_job_check")
-    tx.execute(f"ANALYZE {name}")
+
+
+def analyse_staging(tx: Tx, job_id: UUID) -> None:
+    """Let the planner know the verdicts: to one who saw only nulls, "new" is no row at all, and is joined one by one."""
+    tx.execute(f"ANALYZE {partition_of(job_id)}")
 
 
 def close_staging(tx: Tx, job_id: UUID) -> None:
@@ -500,6 +508,33 @@ def lock_register(tx: Tx) -> dt.datetime:
     moment = tx.execute("SELECT clock_timestamp()").scalar_one()
     assert isinstance(moment, dt.datetime)
     return moment
+
+
+@contextmanager
+def bulk_writing(tx: Tx, registration_id: UUID, rows: int) -> Iterator[None]:
+    """While a large import writes, foreign keys are proved set by set at its end, in the same transaction, not row by row.
+
+    A million parcels make some fourteen million single look-ups otherwise, a third of the whole time. Where the role may not put
+    them off (it takes the right to set ``session_replication_role``), or for a small import, they are made as always.
+    Raises: ``database.reference_broken``.
+    """
+    put_off = rows >= BULK_FROM_ROWS and _may_put_off_row_checks(tx)
+    if put_off:
+        tx.execute("SET LOCAL session_replication_role = replica")
+    yield
+    if rows >= ANALYSE_FROM_ROWS:
+        take_statistics(tx)
+    if put_off:
+        tx.execute("SET LOCAL session_replication_role = origin")
+        broken = fetch(tx, "prove_references", registration_id=registration_id)
+        if broken:
+            raise ReferenceBroken(keys=", ".join(sorted({row["key"] for row in broken})))
+
+
+def _may_put_off_row_checks(tx: Tx) -> bool:
+    return bool(
+        tx.execute("SELECT has_parameter_privilege(current_user, 'session_replication_role', 'SET')").scalar_one()
+    )
 
 
 def take_statistics(tx: Tx) -> None:

@@ -26,7 +26,8 @@ def add_linear_objects(tx: Tx, objects: Sequence[LinearObject], registration_id:
         tx.execute(
             """
 INSERT INTO linear_object (linear_object_id, kind, name, admin_unit_id, geom, geom_3857, valid, recorded, registration_id)
-SELECT :id, :kind, :name, :unit, g.geom, ST_Transform(g.geom, 3857), daterange(NULL, NULL), tstzrange(:now, NULL), :registration_id
+SELECT :id, :kind, :name, :unit, g.geom, ST_Transform(g.geom, 3857), daterange(NULL, NULL), tstzrange(:now, NULL),
+       :registration_id
 FROM (SELECT ST_SetSRID(ST_GeomFromWKB(:shape), Find_SRID(current_schema()::text, 'parcel', 'geom')) AS geom) g
 """,
             id=new_id(),

@@ -264,6 +264,7 @@ SET auth_name = excluded.auth_name, auth_srid = excluded.auth_srid, srtext = exc
 def upgrade() -> None:
     op.execute("CREATE EXTENSION IF NOT EXISTS postgis")
     op.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
+    op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     op.execute(TABLES)
     for name, statement in FILL.items():
         _fill(name, statement)

@@ -15,8 +15,9 @@ import shapely
 
 from .columns import Column, Table, pa, pc
 from .dbf import tighten
+from .land import SRID, Change, Communes, LinearObjects, Parcels
 from .letters import column_as_carrier
-from .province import SRID, Change, Communes, LinearObjects, Parcels, Province, comma, land_use_with_areas
+from .province import Province, comma, land_use_with_areas
 from .weave import Floats
 
 FILE_DATE = "2025-06-30"

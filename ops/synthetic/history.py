@@ -11,7 +11,7 @@ import shapely
 
 from . import people
 from .columns import Column, pa
-from .province import Change, Parcels
+from .land import Change, Parcels
 from .weave import Ints
 
 SUBDIVIDED, MERGED, SOLD, CHANGED_USE = 0.010, 0.005, 0.03, 0.01

@@ -16,12 +16,12 @@ import shapely
 
 from . import people, weave
 from .columns import Column, pa, pc
+from .history import later_state
+from .land import SRID, Change, Communes, Geometries, LinearObjects, Parcels
 from .layout import Plan, Use, Way, draw_plan
 from .weave import Cells, Floats, Ints, Nodes, Rings
 
-SRID = 9209
 SMALLEST = 80
-Geometries = npt.NDArray[np.object_]
 
 FIRST_SYLLABLE = ["Mộng", "Giả", "Huyễn", "Ảo", "Thử"]
 SECOND_SYLLABLE = [
@@ -70,51 +70,6 @@ ORGANISATIONS: list[tuple[str, str, str, float]] = [
 
 
 @dataclass(frozen=True)
-class Communes:
-    code: list[str]
-    name: list[str]
-    urban: npt.NDArray[np.bool_]
-    boundary: Geometries
-    """Polygons, EPSG:9209. Limits run in the middle of the border canals and share their vertices."""
-
-
-@dataclass(frozen=True)
-class LinearObjects:
-    """Canals and roads as polygons between the blocks (đối tượng hình tuyến); with the parcels they fill the commune."""
-
-    geometry: Geometries
-    columns: dict[str, Column]
-
-
-@dataclass(frozen=True)
-class Parcels:
-    """Parcels sorted by commune, sheet, number; `columns` carry the canonical names of the import contract."""
-
-    geometry: Geometries
-    columns: dict[str, Column]
-    commune: Ints
-    """Index into Communes of each row; rows of a commune stand together."""
-
-    def rows(self, commune: int) -> slice:
-        low, high = np.searchsorted(self.commune, [commune, commune + 1])
-        return slice(int(low), int(high))
-
-    def take(self, rows: Ints | slice) -> "Parcels":
-        at = np.arange(len(self.commune))[rows]
-        return Parcels(self.geometry[at], {k: c.take(pa.array(at)) for k, c in self.columns.items()}, self.commune[at])
-
-
-@dataclass(frozen=True)
-class Change:
-    """One event between the two survey states; references are (commune code, sheet, parcel number)."""
-
-    kind: str
-    """subdivide | merge | transfer | change_land_use"""
-    before: list[tuple[str, str, str]]
-    after: list[tuple[str, str, str]]
-
-
-@dataclass(frozen=True)
 class Province:
     seed: int
     communes: Communes
@@ -125,8 +80,6 @@ class Province:
 
     def later(self, commune: int) -> tuple[Parcels, list[Change]]:
         """The same commune some years on: its parcels after subdivisions, mergers and transfers, and these events."""
-        from .history import later_state
-
         if commune not in self._later:
             self._later[commune] = later_state(self.parcels.take(self.parcels.rows(commune)), self.seed + commune)
         return self._later[commune]

@@ -7,8 +7,8 @@ import shapely
 
 from .columns import Table, pa
 from .files import GEOMETRY, STYLES, LayerFile
+from .land import Geometries
 from .letters import as_carrier
-from .province import Geometries
 
 
 class Sheet:

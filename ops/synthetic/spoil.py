@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import shapely
 
-from .province import Geometries
+from .land import Geometries
 from .sheet import Sheet
 from .weave import Floats
 

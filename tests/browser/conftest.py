@@ -59,7 +59,7 @@ def live_server(server: embedded.Server, template: str, tmp_path_factory: pytest
     os.environ |= {"LANDDB_DATA": str(folder), "LANDDB_DATABASE_URL": url}
     try:
         _fill(url, folder)
-        with _processes(folder) as address:
+        with Processes(folder) as address:
             yield Site(address, _parcels(address))
     finally:
         for name in ("LANDDB_DATA", "LANDDB_DATABASE_URL"):
@@ -79,7 +79,7 @@ def _fill(url: str, folder: Path) -> None:
         database.dispose()
 
 
-class _processes:
+class Processes:
     """The API and a worker, stopped at the end."""
 
     def __init__(self, folder: Path) -> None:
@@ -96,7 +96,7 @@ class _processes:
                 subprocess.Popen([sys.executable, "-m", "ops.cli", *command], stdout=log, stderr=log, cwd=ROOT)
             )
         address = f"http://127.0.0.1:{self.port}"
-        for _ in range(300):
+        for _ in range(1200):
             try:
                 with urllib.request.urlopen(f"{address}/healthz", timeout=2):
                     return address

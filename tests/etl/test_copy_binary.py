@@ -77,7 +77,14 @@ def test_an_area_too_large_for_the_column_is_refused(tx: Tx) -> None:
 
 
 def test_days(tx: Tx) -> None:
-    days = [dt.date(1999, 12, 31), dt.date(2000, 1, 1), None, dt.date(1, 1, 1), dt.date(9999, 12, 31), dt.date(2012, 2, 29)]
+    days = [
+        dt.date(1999, 12, 31),
+        dt.date(2000, 1, 1),
+        None,
+        dt.date(1, 1, 1),
+        dt.date(9999, 12, 31),
+        dt.date(2012, 2, 29),
+    ]
     assert through(tx, "date", copy.date(pa.array(days, pa.date32()))) == days
 
 
@@ -117,7 +124,9 @@ def test_shapes_take_the_zone_of_the_column(tx: Tx) -> None:
     assert back[1] is None
     told = tx.execute("SELECT ST_SRID(v), ST_AsText(v) FROM sent WHERE v IS NOT NULL ORDER BY n").all()
     assert [row[0] for row in told] == [9209, 9209]
-    assert [shapely.from_wkt(row[1]).equals(shape) for row, shape in zip(told, (shapes[0], shapes[2]), strict=True)] == [True, True]
+    assert [
+        shapely.from_wkt(row[1]).equals(shape) for row, shape in zip(told, (shapes[0], shapes[2]), strict=True)
+    ] == [True, True]
 
 
 def test_no_rows(tx: Tx) -> None:

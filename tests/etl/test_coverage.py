@@ -239,3 +239,18 @@ def test_a_row_very_far_away_is_named() -> None:
 def test_nothing_at_all() -> None:
     report = CoverageCheck().finish()
     assert (len(report.overlaps), len(report.gaps), report.unmatched_edges) == (0, 0, 0)
+
+
+def test_a_parcel_loaded_many_times_is_told_of_each_but_not_of_each_pair() -> None:
+    shapes = [box(0, 0, 5, 5)] * 40 + [box(4, 0, 9, 5)]
+    overlaps = overlap_areas(check(shapes))
+    copies = {pair for pair in overlaps if 40 not in pair}
+    assert copies == {(i, i + 1) for i in range(39)}
+    assert {pair: area for pair, area in overlaps.items() if 40 in pair} == {(i, 40): 5.0 for i in range(40)}
+
+
+def test_an_island_in_an_enclosed_place_is_not_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.coverage._TILE_EDGES", 4)
+    around = box(0, 0, 9, 9, holes=[box(2, 2, 7, 7)])
+    report = check([around, box(3, 3, 6, 6)])
+    assert report.gaps.area_m2.tolist() == [pytest.approx(25 - 9)]

@@ -193,4 +193,4 @@ def test_built_in_profiles_know_the_aliases_of_the_table() -> None:
     for column, names in table.items():
         for name in names.split():
             assert profiles.mapping(general, [name]) == {column: name}
-    assert {profile.name for profile in profiles.built_in()} == {"general", "gcadas", "vbdlis", "vilis"}
+    assert {profile.name for profile in profiles.built_in()} == {"general", "gcadas", "landdb", "vbdlis", "vilis"}

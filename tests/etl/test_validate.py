@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -203,3 +204,11 @@ def test_no_issue_is_dropped_and_all_go_to_arrow() -> None:
     assert shapely.from_wkb(table["place"][1].as_py()) == shapely.Point(1, 2)
     assert table["params"][1].as_py() == '{"parcel": "1/2"}'
     assert len(IssueLog().to_arrow()) == 0
+
+
+@pytest.mark.parametrize("srid", [4326, None])
+def test_degrees_are_refused_and_not_measured(srid: int | None) -> None:
+    shape = shapely.box(105.97, 9.6, 105.98, 9.61)
+    lonlat = replace(batch([(shape, "1", "1")]), srid=srid)
+    with pytest.raises(ValueError, match="metres"):
+        Validator(RuleContext()).check(lonlat)

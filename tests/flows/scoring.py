@@ -96,7 +96,8 @@ class Score:
         lines = [f"{'kind':<30} {'faults':>6} {'found':>6} {'recall':>7} {'issues':>7} {'true':>6} {'precision':>9}"]
         for name, one in sorted(self.kinds.items()):
             lines.append(
-                f"{name:<30} {one.faults:>6} {one.found:>6} {one.recall:>7.3f} {one.issues:>7} {one.true:>6} {one.precision:>9.3f}"
+                f"{name:<30} {one.faults:>6} {one.found:>6} {one.recall:>7.3f}"
+                f" {one.issues:>7} {one.true:>6} {one.precision:>9.3f}"
             )
         faults = sum(one.faults for one in self.kinds.values())
         lines.append(f"{len(self.answered)} kinds, {faults} faults, {self.quarantined} rows quarantined")
@@ -107,7 +108,9 @@ def score(folder: Path, found: dict[str, Any]) -> Score:
     """Hold the issues of one or more imports against the key of the folder that their files came from."""
     key = json.loads((folder / "answers.json").read_bytes())
     files = {row["file"] for row in found["rows"]}
-    expected, either, allowed, answered = _promised(key, files)
+    entries = json.loads((folder / "manifest.json").read_bytes())["files"]
+    two_bytes = {entry["path"] for entry in entries if entry["encoding"] == "vni"}
+    expected, either, allowed, answered = _promised(key, files, two_bytes)
     named, issues = _sightings(folder, found, files)
     kinds: dict[str, Kind] = defaultdict(Kind)
     out = Score(kinds, answered=frozenset(answered))
@@ -137,7 +140,7 @@ def score(folder: Path, found: dict[str, Any]) -> Score:
 
 
 def _promised(
-    key: dict[str, Any], files: set[str]
+    key: dict[str, Any], files: set[str], two_bytes: set[str]
 ) -> tuple[set[Sighting], list[list[Sighting]], set[Sighting], set[str]]:
     """What must be found, of what one is enough, what may be found, and the kinds that have answers."""
     expected: set[Sighting] = set()
@@ -153,6 +156,9 @@ def _promised(
         allowed |= {(code, row) for code in answer["also"]}
         if answer["kind"] == "coverage.missing_node":
             either.append([(other["kind"], (answer["file"], other["row"])) for other in answer["others"]])
+        if answer["kind"] == "text.control_characters" and answer["file"] in two_bytes:
+            # VNI writes a letter as two bytes; a character put between them leaves a mark without its letter.
+            allowed.add(("text.undecodable", row))
         for other in answer["others"]:
             sighting = (other["kind"], (answer["file"], other["row"]))
             certain = other["certain"] and other["kind"] != "coverage.missing_node"
@@ -221,7 +227,9 @@ class Drawings:
         own = shapes[row[1] - 1]
         if own is None or not own.is_valid:
             return False
-        near = shapes[[i for i, one in enumerate(shapes) if one is not None and one.is_valid and one.distance(own) < 60]]
+        near = shapes[
+            [i for i, one in enumerate(shapes) if one is not None and one.is_valid and one.distance(own) < 60]
+        ]
         ground = shapely.get_parts(shapely.union_all(near, grid_size=1e-4))
         holes = [shapely.Polygon(ring) for part in ground for ring in part.interiors]
         return any(abs(hole.area - params["area"]) < 0.02 and hole.distance(own) < 0.01 for hole in holes)

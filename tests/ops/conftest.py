@@ -67,9 +67,9 @@ def filled(
         load_units(tx, folder, manifest)
     for file in manifest["files"]:
         if file["format"] == "gpkg":
-            import_file(worker, folder / file["path"], file["commune"], layer=file["layer"])
+            import_file(worker, folder / file["path"], file["commune"], layer=file["layer"], profile=file["style"])
     later = next(file for file in manifest["later"] if file["format"] == "gpkg")
-    again = {"intent": Intent.RESURVEY, "valid_from": RESURVEYED, "layer": later["layer"]}
+    again = {"intent": Intent.RESURVEY, "valid_from": RESURVEYED, "layer": later["layer"], "profile": later["style"]}
     first = import_file(worker, folder / later["path"], later["commune"], **again)
     with worker.database.begin(SYSTEM) as tx:
         ask_undo(tx, first)

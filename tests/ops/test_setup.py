@@ -21,7 +21,7 @@ NOT_OURS = {"node_modules", "vendor", "build", "__pycache__"}
 HOST = re.compile(
     r"pypi[.]org|pythonhosted[.]|npmjs[.]|crates[.]io|proxy[.]golang|maven[.]org|deb[.]debian[.]|unpkg[.]|jsdelivr[.]"
 )
-MACHINE = re.compile(r"/work/(main|shared|[.]library)\b")
+MACHINE = re.compile(r"/work/(main|shared|[.]library)\b|/root/\w|/home/\w")
 
 
 def our_files() -> Iterator[Path]:

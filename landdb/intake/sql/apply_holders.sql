@@ -9,7 +9,6 @@ WITH chosen AS MATERIALIZED (
       AND (s.verdict = 'new' OR s.verdict = 'changed' AND NOT EXISTS (
             SELECT 1 FROM right_held r WHERE r.parcel_id = s.parcel_id AND r.kind = 'land_use' AND upper_inf(r.recorded)
               AND upper_inf(r.valid)))
-    ORDER BY s.row_id
 ), claims AS (
     INSERT INTO party_claim (party_claim_id, raw_name, raw_class, number_encrypted, number_index, registration_id)
     SELECT row_id, holder_name, holder_class, holder_identity, holder_identity_index, :registration_id FROM chosen

@@ -6,5 +6,4 @@ SELECT s.row_id, 1, m.map_sheet_id, s.parcel_no, :present_unit_id, s.geom, :srid
        s.legal_area_m2, s.address, s.geometry_hash, daterange(:valid_from, NULL), tstzrange(:recorded_at, NULL), :registration_id
 FROM staged_parcel s
 JOIN map_sheet m ON m.admin_unit_id = :admin_unit_id AND m.series = :series AND m.sheet_no = s.sheet_no
-WHERE s.import_job_id = :job_id AND s.verdict = 'new' AND NOT s.held
-ORDER BY s.row_id;
+WHERE s.import_job_id = :job_id AND s.verdict = 'new' AND NOT s.held;

@@ -18,5 +18,5 @@ FROM (
     FROM staged_parcel s, admin_unit n
     WHERE s.import_job_id = :job_id AND s.verdict = 'new' AND NOT s.held AND n.admin_unit_id = :present_unit_id
     OFFSET 0
-) t
-ORDER BY t.row_id;
+) t;
+

@@ -36,6 +36,7 @@ def test_the_published_point_through_database_and_pyproj(tx: Tx, srid: int) -> N
     ours = through_database(tx, srid, *plane)
     pipeline = store.zones(tx)[srid].pipeline_to_lonlat
     pinned = pyproj.Transformer.from_pipeline(pipeline).transform(*plane)
+    print(f"EPSG:{srid}: database {ours}, pyproj {pinned}, published {LONLAT}")  # noqa: T201 - seen with pytest -rP
     assert ours == pytest.approx(LONLAT, abs=1e-8)
     assert ours == pytest.approx(pinned, abs=1e-10)
 

@@ -38,7 +38,9 @@ async function select(row, { fly = true } = {}) {
   if (!map || !place) { map?.getSource("issue")?.setData(empty()); return; }
   const geometry = JSON.parse(place);
   map.getSource("issue")?.setData({ type: "Feature", properties: { severity }, geometry });
-  if (fly) { flyToBounds(map, boundsOf(geometry), 20); if (window.innerWidth <= 760) setSheet("half"); }
+  if (!fly) return;
+  if (window.innerWidth <= 760) setSheet("half");
+  flyToBounds(map, boundsOf(geometry), 20);
 }
 
 async function openMend(row) {

@@ -177,8 +177,10 @@ export function boundsOf(geometry) {
 export function padding() {
   // On a phone the sheet covers the lower part of the map.
   const panel = element("panel");
-  const below = panel && getComputedStyle(panel).position === "absolute" ? Math.min(panel.offsetHeight, window.innerHeight * 0.55) : 0;
-  return { top: 70, left: 50, right: 50, bottom: 40 + below };
+  if (!panel || getComputedStyle(panel).position !== "absolute") return { top: 70, left: 50, right: 50, bottom: 40 };
+  // Its height is on the way to what its size says, so the size is asked, not the height.
+  const share = { peek: 0.15, half: 0.44, full: 0.55 }[panel.dataset.size] ?? 0.44;
+  return { top: 150, left: 30, right: 30, bottom: 20 + panel.parentElement.offsetHeight * share };
 }
 
 export function flyToBounds(map, [west, south, east, north], maxZoom = 19) {
