@@ -47,6 +47,9 @@ _MILDER = {
         "coverage.missing_node",
         "certificate.serial_malformed",
         "certificate.duplicate_serial",
+        "file.counts_differ",
+        "file.no_prj",
+        "mend.row_unmatched",
     ),
     Severity.INFO: (
         "geometry.duplicate_vertex",
@@ -59,6 +62,9 @@ _MILDER = {
         "coverage.overlap_tolerated",
         "coverage.untested",
         "certificate.register_no_unusual",
+        "file.deleted_rows",
+        "file.index_rebuilt",
+        "file.mixed_geometry",
     ),
 }
 _SEVERITY = {code: severity for severity, codes in _MILDER.items() for code in codes}

@@ -140,6 +140,11 @@ class FileRows:
         layers = {layer.name: layer.rows for layer in self.reading.source.layers}
         return layers.get(self.recognition.layer)
 
+    def samples(self, column: str) -> list[tuple[str, str]]:
+        """Pairs of raw and decoded text of a column, for a person to judge."""
+        assert self._first is not None
+        return self.recognition.encodings[column].decode(self._first.columns[column]).samples
+
     def batches(self, srid: int) -> Iterator[Batch]:
         """All rows in the zone ``srid``, with canonical columns."""
         with self.reading:
@@ -219,6 +224,7 @@ def describe(rows: FileRows) -> dict[str, Any]:
                 "encoding": one.encoding,
                 "confidence": round(one.confidence, 3),
                 "evidence": {**asdict(one.evidence), "share": round(one.evidence.share, 3)},
+                "samples": rows.samples(column)[:5],
             }
             for column, one in found.encodings.items()
             if one.is_legacy
@@ -323,15 +329,17 @@ def note_file(log: IssueLog, rows: FileRows) -> None:
     """What concerns a file as a whole: the reader's notices, and each column that came in a dead encoding."""
     layer = rows.recognition.layer
     for notice in rows.reading.notices:
-        plain = {name: value for name, value in notice.params.items() if isinstance(value, str | int | float)}
-        log.add_file(notice.code, rows.name, layer, **plain)
+        named = {
+            k: v for k, v in notice.params.items() if k not in ("file", "layer") and isinstance(v, str | int | float)
+        }
+        log.add_file(notice.code, rows.name, layer, **named)
     for column, found in rows.recognition.encodings.items():
         if found.is_legacy:
             log.add_file(
                 "text.legacy_encoding",
                 rows.name,
                 layer,
-                column=column,
+                field=column,
                 encoding=found.encoding,
                 confidence=round(found.confidence, 2),
                 words=found.evidence.words,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from etl import stage
-from etl.batch import Batch, Origin, Rings
+from etl.batch import Batch, Ints, Origin, Rings
 from etl.coordinates import between
 from etl.pipeline import Asked, FileRows, Known, context, finish_check, main_files, rows_of
 from etl.profiles.numbers import parse_date, parse_integer, parse_number
@@ -81,7 +81,10 @@ def recheck(
             chunks = []
             for done, batch in enumerate(again := _batches(rows, staging)):
                 progress("recheck", done, len(again))
-                chunks.append(stage.rows(staging, validator.check(batch)))
+                checked = validator.check(batch)
+                # Only now: to the rules, what is sealed would be a text that nobody can read.
+                sealed = checked.batch.with_columns(_sealed(batch.origin, batch.row_no, rows))
+                chunks.append(stage.rows(staging, replace(checked, batch=sealed)))
             for key in substitutes.keys() - used:
                 validator.log.add_file("mend.row_unmatched", job.files[-1].name, "", parcel="/".join(key))
             outcome = validator.finish()
@@ -89,6 +92,7 @@ def recheck(
             store.copy_staged(tx, job.job_id, stage.with_frame(iter(chunks)))
             store.quarantine_rows(tx, job.job_id, rows_of(outcome, staging))
             store.copy_issues(tx, stage.with_frame(stage.issues(staging, outcome.log)))
+            store.forget_repeated_issues(tx, job.job_id)
             finish_check(tx, job)
 
 
@@ -165,9 +169,6 @@ def _batch(origin: Origin, rows: list[Row], staging: stage.Staging) -> Batch:
     columns: dict[str, pa.Array] = {name: pa.array([_text(row, name) for row in rows], pa.string()) for name in _TEXTS}
     for name, parse in _PARSED.items():
         columns[name], columns[f"{name}__raw"] = parse(pa.array([_text(row, name) for row in rows], pa.string()))
-    for name, sealed in ((stage.SEALED, "holder_identity"), (stage.SEALED_INDEX, "holder_identity_index")):
-        values = [None if row.get(sealed) is None else bytes(row[sealed]) for row in rows]
-        columns[name] = pa.array(values, pa.binary())
     return Batch(
         origin=origin,
         row_no=np.array([row["row_no"] for row in rows], np.int64),
@@ -178,6 +179,17 @@ def _batch(origin: Origin, rows: list[Row], staging: stage.Staging) -> Batch:
             [k or f for k, f in zip(known_faults.to_pylist(), faults.to_pylist(), strict=True)], pa.string()
         ),
     )
+
+
+def _sealed(origin: Origin, row_no: Ints, rows: Sequence[Row]) -> dict[str, pa.Array]:
+    """The identity numbers of a batch's rows as they were staged."""
+    staged = {row["row_no"]: row for row in rows if (row["file"], row["layer"]) == (origin.file, origin.layer)}
+    return {
+        column: pa.array(
+            [None if (value := staged[no][name]) is None else bytes(value) for no in row_no.tolist()], pa.binary()
+        )
+        for column, name in ((stage.SEALED, "holder_identity"), (stage.SEALED_INDEX, "holder_identity_index"))
+    }
 
 
 def _text(row: Row, name: str) -> str | None:

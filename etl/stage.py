@@ -69,7 +69,9 @@ def rows(staging: Staging, checked: Checked) -> bytes:
         copy.int2(np.full(count, staging.file_nos[batch.origin.file])),
         copy.constant(batch.origin.layer.encode(), count),
         copy.int8(batch.row_no),
-        copy.text(pc.if_else(pa.array(checked.blocking), pa.scalar("quarantined"), pa.scalar(staging.verdict, pa.string()))),
+        copy.text(
+            pc.if_else(pa.array(checked.blocking), pa.scalar("quarantined"), pa.scalar(staging.verdict, pa.string()))
+        ),
         copy.text(checked.references.sheet_no),
         copy.text(checked.references.parcel_no),
         copy.jsonb(_land_uses(checked, staging.land_use_lists)),

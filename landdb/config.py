@@ -19,17 +19,23 @@ class Settings(BaseSettings):
         default="demo", description="production refuses demo accounts and default secrets"
     )
     data: Path = Field(default=Path(".landdb"), description="folder of the embedded database and of stored files")
-    database_url: str = Field(default="", description="postgresql://… of a PostGIS server; empty: the embedded one is used")
+    database_url: str = Field(
+        default="", description="postgresql://… of a PostGIS server; empty: the embedded one is used"
+    )
     read_database_urls: list[str] = Field(default=[], description="read replicas, as a JSON list")
     province: str = Field(default="94", description="code of the province that this register serves")
     storage_srid: int = Field(default=9209, description="EPSG code of the zone in which the register keeps geometry")
-    files: str = Field(default="", description="folder (or s3://…) of uploaded files; empty: a folder inside LANDDB_DATA")
+    files: str = Field(
+        default="", description="folder (or s3://…) of uploaded files; empty: a folder inside LANDDB_DATA"
+    )
     secret_file: Path | None = Field(
         default=None, description="file with the secret key; empty: made inside LANDDB_DATA (demo only)"
     )
     real_data: Path | None = Field(default=None, description="folder of foreign files for the interoperability tests")
     one_person: bool = Field(default=False, description="the person who submitted an import may approve it (demo only)")
-    body_cache_mb: int = Field(default=64, description="finished answers kept in each API process, in megabytes; 0: none")
+    body_cache_mb: int = Field(
+        default=64, description="finished answers kept in each API process, in megabytes; 0: none"
+    )
     max_upload_mb: int = Field(default=2048, description="largest upload, in megabytes")
 
     @property

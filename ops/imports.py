@@ -209,5 +209,7 @@ def _print_issues(database: Database, job_id: UUID, json_mode: bool) -> None:
         while rows := store.search_issues(tx, job_id, after=found[-1]["issue_id"] if found else None, limit=10_000):
             found += rows
     for row in found:
-        row["detail"] = message(row["code"], {**row["params"], "row": row["row"], "raw": row["raw_value"]}, language()).detail
+        row["detail"] = message(
+            row["code"], {**row["params"], "row": row["row"], "raw": row["raw_value"]}, language()
+        ).detail
     emit(json_mode, {"issues": found}, (f"{r['file']}:{r['row'] or ''}  {r['code']}  {r['detail']}" for r in found))

@@ -82,7 +82,9 @@ def plot(sheet: str, number: str, x: float, y: float, **fields: Any) -> Plot:
     return Plot((x, y), fields={"sheet_no": sheet, "parcel_no": number, "land_use": "LUC", **fields})
 
 
-def lattice(columns: int = 3, rows: int = 2, *, sheet: str = "1", x: float = 0, y: float = 0, **fields: Any) -> list[Plot]:
+def lattice(
+    columns: int = 3, rows: int = 2, *, sheet: str = "1", x: float = 0, y: float = 0, **fields: Any
+) -> list[Plot]:
     """Plots side by side, numbered from 1."""
     return [
         plot(sheet, str(j * columns + i + 1), x + i, y + j, declared_area_m2=400.0, **fields)
@@ -91,7 +93,9 @@ def lattice(columns: int = 3, rows: int = 2, *, sheet: str = "1", x: float = 0, 
     ]
 
 
-def write(path: Path, plots: Sequence[Plot], *, srid: int | None = SRID, layer: str | None = None, **options: Any) -> Path:
+def write(
+    path: Path, plots: Sequence[Plot], *, srid: int | None = SRID, layer: str | None = None, **options: Any
+) -> Path:
     """The plots as a file of the kind that its suffix names; only the columns that some plot has."""
     names = [name for name in COLUMNS if any(name in p.fields for p in plots)]
     names += sorted({name for p in plots for name in p.fields} - set(names))
@@ -99,7 +103,9 @@ def write(path: Path, plots: Sequence[Plot], *, srid: int | None = SRID, layer: 
     for name in names:
         values = [p.fields.get(name) for p in plots]
         numeric = all(v is None or isinstance(v, int | float) for v in values)
-        columns.append(np.array([np.nan if v is None else v for v in values], float) if numeric else np.array(values, object))
+        columns.append(
+            np.array([np.nan if v is None else v for v in values], float) if numeric else np.array(values, object)
+        )
     drivers = {".gpkg": "GPKG", ".shp": "ESRI Shapefile", ".geojson": "GeoJSON", ".fgb": "FlatGeobuf"}
     pyogrio.raw.write(
         path,
@@ -221,7 +227,9 @@ class Desk:
         self.worker.undo_import(job_id)
         return self.job(job_id)
 
-    def mend(self, job_id: UUID, row: int, file_no: int = 1, layer: str = "thua_dat", **fields: str | None) -> ImportJob:
+    def mend(
+        self, job_id: UUID, row: int, file_no: int = 1, layer: str = "thua_dat", **fields: str | None
+    ) -> ImportJob:
         with self.database.begin(self.clerk) as tx:
             mend_rows(tx, job_id, [Mending(file_no, layer, row, fields)])
         self.worker.read_import(job_id)
@@ -245,7 +253,9 @@ class Desk:
         """Code and row of each issue, blocking ones only."""
         with self.database.begin(SYSTEM) as tx:
             return [
-                (i["code"], i["row"]) for i in store.search_issues(tx, job_id, limit=1000) if i["severity"] == "blocking"
+                (i["code"], i["row"])
+                for i in store.search_issues(tx, job_id, limit=1000)
+                if i["severity"] == "blocking"
             ]
 
     def rows(self, job_id: UUID) -> dict[int, str]:
@@ -291,9 +301,7 @@ class Desk:
     def register(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that the register believes now, apart from version numbers and the acts that brought it."""
         with self.database.begin(SYSTEM) as tx:
-            return {
-                name: sorted((tuple(row) for row in tx.execute(sql)), key=repr) for name, sql in BELIEVED.items()
-            }
+            return {name: sorted((tuple(row) for row in tx.execute(sql)), key=repr) for name, sql in BELIEVED.items()}
 
     def history_size(self) -> dict[str, int]:
         """Rows of every table that may only grow."""
@@ -325,7 +333,7 @@ SELECT c.serial_no, c.register_no, c.issued_on, c.state, cp.parcel_id
 FROM certificate c JOIN certificate_parcel cp USING (certificate_id) WHERE upper_inf(c.recorded)""",
     "face": """
 SELECT parcel_id, admin_unit_id, sheet_no, parcel_no, land_use, area_m2, ST_AsText(geom_4326, 9),
-       (jsonb_set(feature::jsonb, '{properties,version_no}', '0'))::text
+       jsonb_set(feature::jsonb, '{properties,version_no}', '0')
 FROM parcel_face""",
 }
 """What stands in force, table by table: equal before an import and after its undo."""

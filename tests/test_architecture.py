@@ -64,7 +64,10 @@ def clock_calls(tree: ast.Module) -> list[int]:
 
 
 def test_the_searches_find_what_they_look_for() -> None:
-    assert sql_calls(ast.parse("def f(self, tx):\n    tx.execute('')\n    self._tx.copy('')\n    file.copy('')")) == [2, 3]
+    assert sql_calls(ast.parse("def f(self, tx):\n    tx.execute('')\n    self._tx.copy('')\n    file.copy('')")) == [
+        2,
+        3,
+    ]
     assert clock_calls(ast.parse("dt.datetime.now(UTC)\ndate.today()\ntx.today()\ntime.time()")) == [1, 2, 4]
 
 
@@ -93,7 +96,9 @@ def test_no_file_is_named_for_what_nobody_can_look_up() -> None:
 
 
 def contracts() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    found: list[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     return found
 
 
@@ -114,7 +119,9 @@ def copied(tmp_path: Path) -> Path:
     """The tree's Python files and settings, free to be broken."""
     for package in PACKAGES:
         shutil.copytree(
-            ROOT / package, tmp_path / package, ignore=lambda folder, names: [n for n in names if not _python(folder, n)]
+            ROOT / package,
+            tmp_path / package,
+            ignore=lambda folder, names: [n for n in names if not _python(folder, n)],
         )
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
@@ -141,5 +148,7 @@ def test_each_contract_broken_on_purpose_fails_the_build(contract: dict[str, Any
 
 
 def test_every_file_of_ours_says_why_it_exists() -> None:
-    silent = [path for path, tree in modules(*PACKAGES, "tests", "migrations", "bench") if ast.get_docstring(tree) is None]
+    silent = [
+        path for path, tree in modules(*PACKAGES, "tests", "migrations", "bench") if ast.get_docstring(tree) is None
+    ]
     assert silent == []

@@ -20,7 +20,7 @@ from landdb.config import settings
 from landdb.db.transaction import Tx
 from landdb.files import FileStore, StoredFile
 from landdb.intake import approve as approval
-from landdb.intake import store
+from landdb.intake import check, store
 from landdb.intake.mend import Mending, mend_by_files, mend_rows
 from landdb.intake.model import ImportJob, Intent, State, actions_for
 from landdb.intake.submit import Request as Submission
@@ -114,7 +114,7 @@ def as_json(tx: Tx, job: ImportJob, tongue: Language) -> dict[str, Any]:
         },
         "failure": failure,
         "issues": {row["code"]: row["count"] for row in store.count_issues(tx, job.job_id)},
-        "actions": actions_for(job, tx.actor.permissions),
+        "actions": actions_for(job, tx.actor.permissions, barred=approval.is_barred(tx, job)),
         "links": {
             "self": base,
             "issues": f"{base}/issues",
@@ -299,6 +299,14 @@ def preview(tx: TxDep, job_id: JobId, limit: Annotated[int, Query(ge=1, le=PREVI
     store.get_job(tx, job_id)
     features = ",".join(store.preview_features(tx, job_id, limit=limit))
     return Response(f'{{"type":"FeatureCollection","features":[{features}]}}', media_type="application/geo+json")
+
+
+@router.get("/{job_id}/retiring", openapi_extra=permission("import:read"))
+def list_retiring(tx: TxDep, job_id: JobId) -> dict[str, Any]:
+    """The parcels that a resurvey would end, because its file does not speak of them: to be looked at before approval."""
+    job = store.get_job(tx, job_id)
+    found = check.retiring(tx, job) if job.state is State.CHECKED else []
+    return {"retiring": [{**row, "parcel_id": str(row["parcel_id"])} for row in found]}
 
 
 @router.get("/{job_id}/extent", openapi_extra=permission("import:read"))

@@ -68,7 +68,12 @@ def reject(tx: Tx, job_id: UUID, reason: str) -> ImportJob:
     return store.get_job(tx, job_id)
 
 
-def _refuse_same_person(tx: Tx, job: ImportJob) -> None:
+def is_barred(tx: Tx, job: ImportJob) -> bool:
+    """Whether the caller submitted the import and so may not approve it (a one-person setting exists for the demo)."""
     alone = settings().one_person and settings().env == "demo"
-    if not alone and job.submitted_by is not None and job.submitted_by == tx.actor.staff_id:
+    return not alone and job.submitted_by is not None and job.submitted_by == tx.actor.staff_id
+
+
+def _refuse_same_person(tx: Tx, job: ImportJob) -> None:
+    if is_barred(tx, job):
         raise SamePerson(job_id=str(job.job_id))

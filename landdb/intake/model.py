@@ -122,6 +122,11 @@ class ImportJob:
     files: tuple[ImportFile, ...] = ()
 
     @property
+    def has_something_to_apply(self) -> bool:
+        """Whether an approval would change the register: rows that wait, or parcels that a resurvey ends."""
+        return self.waiting > 0 or (not self.stands and self.counts.get("retired", 0) > 0)
+
+    @property
     def balanced(self) -> bool:
         """Whether every row that was read is accounted for: read = new + changed + unchanged + quarantined."""
         return self.counts.get("read", 0) == sum(
@@ -285,16 +290,15 @@ def demand(job: ImportJob, action: Action) -> Step:
     return step
 
 
-def actions_for(job: ImportJob, permissions: frozenset[str]) -> list[str]:
-    """What this caller can do with the import now, from the same table that the acts obey."""
+def actions_for(job: ImportJob, permissions: frozenset[str], *, barred: bool = False) -> list[str]:
+    """What this caller can do with the import now, from the same table that the acts obey.
+
+    ``barred``: the caller submitted it, and so may not approve it.
+    """
     return [
         step.action.value
         for step in STEPS
         if job.state in step.before
         and (step.permission in permissions or "*" in permissions)
-        and (
-            step.action is not Action.APPROVE
-            or job.waiting > 0
-            or (not job.stands and job.counts.get("retired", 0) > 0)
-        )
+        and (step.action is not Action.APPROVE or (not barred and job.has_something_to_apply))
     ]

@@ -401,6 +401,19 @@ def forget_rows(tx: Tx, job_id: UUID) -> None:
     tx.execute("DELETE FROM staged_parcel WHERE import_job_id = :job_id AND verdict = 'quarantined'", job_id=job_id)
 
 
+def forget_repeated_issues(tx: Tx, job_id: UUID) -> None:
+    """What concerns the file as a whole is said once, however often its rows are judged again."""
+    tx.execute(
+        """
+DELETE FROM import_issue again USING import_issue first
+WHERE again.import_job_id = :job_id AND first.import_job_id = :job_id AND again.import_issue_id > first.import_issue_id
+  AND again.row_no IS NULL AND first.row_no IS NULL AND again.code = first.code
+  AND (again.file_no, again.layer, again.params) IS NOT DISTINCT FROM (first.file_no, first.layer, first.params)
+""",
+        job_id=job_id,
+    )
+
+
 def count_issues(tx: Tx, job_id: UUID) -> list[dict[str, Any]]:
     """Issues by code, blocking ones first, then the most frequent."""
     rows = tx.execute(

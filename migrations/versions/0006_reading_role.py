@@ -13,9 +13,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-READABLE = (
-    "parcel_face, parcel, map_sheet, data_version, admin_unit, admin_unit_boundary, admin_unit_succession, linear_object, reference_load"
-)
+READABLE = "parcel_face, parcel, map_sheet, data_version, admin_unit, admin_unit_boundary, admin_unit_succession, linear_object, reference_load"
 
 
 def upgrade() -> None:

@@ -54,7 +54,10 @@ def judge(app: FastAPI, office: Desk) -> TestClient:
 def upload(client: TestClient, path: Path, headers: dict[str, str] | None = None, **fields: Any) -> Any:
     with path.open("rb") as stream:
         return client.post(
-            "/v1/imports", files=[("file", (path.name, stream))], data={"commune": COMMUNE, **fields}, headers=headers or {}
+            "/v1/imports",
+            files=[("file", (path.name, stream))],
+            data={"commune": COMMUNE, **fields},
+            headers=headers or {},
         )
 
 
@@ -68,13 +71,20 @@ def read(office: Desk, client: TestClient, path: Path, **fields: Any) -> str:
 
 def faulty(office: Desk) -> Path:
     plots = lattice(3, 1, holder_name="Nguyễn Thị Hoa")
-    return office.file([plots[0], plots[1].having(parcel_no="=1+1", land_use="XXX"), plots[2].having(declared_area_m2=900.0)])
+    return office.file(
+        [plots[0], plots[1].having(parcel_no="=1+1", land_use="XXX"), plots[2].having(declared_area_m2=900.0)]
+    )
 
 
 def test_an_import_from_upload_to_undo(office: Desk, clerk: TestClient, judge: TestClient) -> None:
     answer = upload(clerk, office.file(lattice(3, 1)), intent="first-load", valid_from="2026-03-01")
     job = answer.json()
-    assert (answer.status_code, job["state"], job["intent"], job["valid_from"]) == (202, "submitted", "first-load", "2026-03-01")
+    assert (answer.status_code, job["state"], job["intent"], job["valid_from"]) == (
+        202,
+        "submitted",
+        "first-load",
+        "2026-03-01",
+    )
     assert job["commune"] == {"id": 800001, "code": COMMUNE, "name": "Xã Thử Nghiệm"}
     here = answer.headers["location"]
     assert job["links"]["self"] == here
@@ -160,7 +170,9 @@ def test_issues_in_every_form(office: Desk, clerk: TestClient) -> None:
 def test_issues_in_the_readers_language(office: Desk, clerk: TestClient) -> None:
     here = read(office, clerk, faulty(office))
     titles = {
-        tongue: clerk.get(f"{here}/issues?code=land_use.unknown", headers={"Accept-Language": tongue}).json()["issues"][0]["title"]
+        tongue: clerk.get(f"{here}/issues?code=land_use.unknown", headers={"Accept-Language": tongue}).json()["issues"][
+            0
+        ]["title"]
         for tongue in ("vi", "en")
     }
     assert titles["vi"] != titles["en"]

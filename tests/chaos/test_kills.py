@@ -60,7 +60,9 @@ def worker(office: Desk) -> Iterator[subprocess.Popen[bytes]]:
         [sys.executable, "-m", "ops.cli", "worker"],
         env={
             **os.environ,
-            "LANDDB_DATABASE_URL": office.database.url.set(drivername="postgresql").render_as_string(hide_password=False),
+            "LANDDB_DATABASE_URL": office.database.url.set(drivername="postgresql").render_as_string(
+                hide_password=False
+            ),
             "LANDDB_DATA": str(office.folder / "data"),
         },
         stdout=subprocess.DEVNULL,
@@ -98,7 +100,15 @@ def until_nobody_writes(office: Desk) -> None:
 
 def held(office: Desk) -> dict[str, int]:
     """How much of an import is in the register."""
-    tables = ("parcel", "parcel_version", "parcel_land_use", "parcel_reference", "right_held", "party_claim", "parcel_face")
+    tables = (
+        "parcel",
+        "parcel_version",
+        "parcel_land_use",
+        "parcel_reference",
+        "right_held",
+        "party_claim",
+        "parcel_face",
+    )
     return {table: office.one(f"SELECT count(*) FROM {table}") for table in tables}
 
 
@@ -284,5 +294,3 @@ def test_postgresql_killed_in_the_middle(own_server: embedded.Server, tmp_path: 
         fresh.database.dispose()
         office.worker.database.dispose()
         database.dispose()
-
-

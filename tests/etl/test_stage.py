@@ -16,7 +16,9 @@ from etl.batch import Rings
 from etl.stage import HASH_STEP_M, new_ids, shape_hashes
 
 BOX = shapely.box(551600, 1061540, 551620, 1061560)
-HOLED = shapely.difference(shapely.box(0, 0, 30, 30), shapely.union_all([shapely.box(5, 5, 8, 8), shapely.box(15, 15, 20, 20)]))
+HOLED = shapely.difference(
+    shapely.box(0, 0, 30, 30), shapely.union_all([shapely.box(5, 5, 8, 8), shapely.box(15, 15, 20, 20)])
+)
 TWO = shapely.MultiPolygon([shapely.box(0, 0, 1, 1), shapely.box(5, 5, 7, 7)])
 
 
@@ -51,7 +53,9 @@ def test_a_part_alone_is_the_polygon() -> None:
     [
         shapely.transform(BOX, lambda xy: xy + [0.001, 0]),
         shapely.box(551600, 1061540, 551620, 1061560.001),
-        shapely.Polygon([(551600, 1061540), (551610, 1061540), (551620, 1061540), (551620, 1061560), (551600, 1061560)]),
+        shapely.Polygon(
+            [(551600, 1061540), (551610, 1061540), (551620, 1061540), (551620, 1061560), (551600, 1061560)]
+        ),
         shapely.transform(BOX, lambda xy: xy[:, ::-1]),
     ],
     ids=["moved by a millimetre", "higher by a millimetre", "one vertex more", "axes exchanged"],

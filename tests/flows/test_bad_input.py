@@ -143,14 +143,14 @@ def no_layer_at_all(office: Desk) -> Files:
 
 REFUSED: list[tuple[Callable[[Desk], Files], str]] = [
     (empty_file, "file.empty"),
-    (no_prj, "crs.unknown"),
-    (wrong_prj, "crs.mismatch"),
+    (no_prj, "crs.no_fit"),
+    (wrong_prj, "crs.wrong_declared"),
     (missing_dbf, "file.part_missing"),
-    (truncated_zip, "file.archive_damaged"),
-    (zip_with_two_layers, "file.layer_ambiguous"),
-    (nothing_of_200_mb, "file.damaged"),
-    (vrt_renamed, "file.unsupported"),
-    (no_layer_at_all, "file.unsupported"),
+    (truncated_zip, "file.zip_broken"),
+    (zip_with_two_layers, "file.several_layers"),
+    (nothing_of_200_mb, "file.empty"),
+    (vrt_renamed, "file.disguised"),
+    (no_layer_at_all, "file.disguised"),
 ]
 
 
@@ -242,7 +242,9 @@ def test_a_code_that_went_to_another_territory(office: Desk, clerk: TestClient) 
         add_unit(tx, 800_020, "98020", "Cũ", valid="(,2025-07-01)")
         add_unit(tx, 800_021, "98020", "Mới", valid="[2025-07-01,)")
     path = office.file(lattice(1, 1))
-    assert problem(upload(clerk, [path], commune="98020")) == (409, "reference.unit_code_moved")
+    moved = upload(clerk, [path], commune="98020")
+    assert problem(moved) == (409, "reference.unit_ambiguous")
+    assert "2025" in moved.text, "both units are named"
     assert upload(clerk, [path], commune="98020@2025-06-30").json()["commune"]["id"] == 800_020
     assert upload(clerk, [path], commune="98020", valid_from="2025-08-01").json()["commune"]["id"] == 800_021
 
@@ -258,7 +260,10 @@ def test_unknown_things(office: Desk, clerk: TestClient) -> None:
 def test_an_expired_token(office: Desk, app: FastAPI) -> None:
     with office.database.begin(SYSTEM) as tx:
         cn = access.list_offices(tx, closed_too=False)[0].office_id
-        _, key = add_api_key(tx, name="cũ", permissions=frozenset({"import:read"}), office_id=cn, expires_at=tx.now - dt.timedelta(days=1))  # fmt: skip
+        key_id, key = add_api_key(tx, name="cũ", permissions=frozenset({"import:read"}), office_id=cn, expires_at=tx.now + dt.timedelta(days=1))  # fmt: skip
+    assert browser(app).get("/v1/imports", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    with office.database.begin(SYSTEM) as tx:
+        tx.execute("UPDATE api_key SET expires_at = now() - interval '1 day' WHERE api_key_id = :k", k=key_id)
     for token in (key, "rác", "eyJhbGciOiJub25lIn0.e30."):
         status, code = problem(browser(app).get("/v1/imports", headers={"Authorization": f"Bearer {token}"}))
         assert status == 401

@@ -69,7 +69,9 @@ def test_first_load_brings_all_that_the_file_says(office: Desk) -> None:
     areas = {row[0]: row[5:8] for row in held["parcel"]}
     assert areas[ids["1/1"]] == (Decimal("400.0"), Decimal("400.0"), Decimal("399.3"))
     assert areas[ids["1/2"]] == (Decimal("400.0"), Decimal("400.0"), None)
-    uses = office.ask("SELECT land_use_code, area_m2 FROM parcel_land_use WHERE parcel_id = :p ORDER BY ordinal", p=ids["1/1"])
+    uses = office.ask(
+        "SELECT land_use_code, area_m2 FROM parcel_land_use WHERE parcel_id = :p ORDER BY ordinal", p=ids["1/1"]
+    )
     assert [tuple(use.values()) for use in uses] == [("ONT", Decimal("100.0")), ("CLN", Decimal("300.0"))]
     assert {row[2:] for row in held["reference"] if row[0] == ids["1/1"]} == {
         ("1", "1", "current", "(,)"),
@@ -77,7 +79,14 @@ def test_first_load_brings_all_that_the_file_says(office: Desk) -> None:
     }
     assert [row[8] for row in held["version"]] == ["(,)", "(,)"]
     ((parcel, kind, shared, valid, ordinal, name, index),) = held["right"]
-    assert (parcel, kind, shared, valid, ordinal, name) == (ids["1/1"], "land_use", "unknown", "(,)", 1, "Nguyễn Thị Hoa")
+    assert (parcel, kind, shared, valid, ordinal, name) == (
+        ids["1/1"],
+        "land_use",
+        "unknown",
+        "(,)",
+        1,
+        "Nguyễn Thị Hoa",
+    )
     assert index is not None
     assert held["certificate"] == [("BK123456", None, dt.date(2012, 5, 4), "as_read", ids["1/1"])]
     face = json.loads(office.one("SELECT feature FROM parcel_face WHERE parcel_id = :p", p=ids["1/1"]))
@@ -150,7 +159,9 @@ def test_update_tells_unchanged_changed_and_new_apart(office: Desk) -> None:
     assert counted(office, job) == (1, 2, 1, 0)
     assert {**office.parcels()} | ids == office.parcels()
     after = office.register()
-    assert [row for row in after["parcel"] if row[0] == ids["1/1"]] == [r for r in before["parcel"] if r[0] == ids["1/1"]]
+    assert [row for row in after["parcel"] if row[0] == ids["1/1"]] == [
+        r for r in before["parcel"] if r[0] == ids["1/1"]
+    ]
     assert office.one("SELECT land_use FROM parcel_face WHERE parcel_id = :p", p=ids["1/2"]) == "ONT"
     assert office.one("SELECT measured_area_m2 FROM parcel WHERE parcel_id = :p", p=ids["1/3"]) == Decimal("800.0")
     assert office.one("SELECT count(*) FROM right_held WHERE upper_inf(recorded)") == 3, "same holder, same right"
@@ -243,7 +254,9 @@ def test_two_parcels_may_exchange_their_numbers(office: Desk) -> None:
     job = office.load([plots[0].having(parcel_no="2"), plots[1].having(parcel_no="1")], UPDATE)
     assert counted(office, job) == (0, 2, 0, 0)
     assert office.parcels() == {"1/2": ids["1/1"], "1/1": ids["1/2"]}, "the land keeps its identity, not the number"
-    assert office.one("SELECT count(DISTINCT geometry_hash) FROM parcel_version WHERE parcel_id = :p", p=ids["1/1"]) == 1
+    assert (
+        office.one("SELECT count(DISTINCT geometry_hash) FROM parcel_version WHERE parcel_id = :p", p=ids["1/1"]) == 1
+    )
 
 
 def test_numbers_may_move_on_by_one(office: Desk) -> None:
@@ -386,7 +399,9 @@ def test_resurvey_replaces_a_sheet(office: Desk) -> None:
     office.load(plots)
     ids = office.parcels()
     merged = replace(plot("1", "7", 0, 0, declared_area_m2=800.0), size=(2, 1))
-    job = office.check(office.file([merged, plots[2], plots[3].having(land_use="ONT")]), RESURVEY, valid_from=VALID_FROM)
+    job = office.check(
+        office.file([merged, plots[2], plots[3].having(land_use="ONT")]), RESURVEY, valid_from=VALID_FROM
+    )
     assert (counted(office, job), job.counts["retired"]) == ((1, 1, 1, 0), 4)
     job = office.approve(job.job_id)
     assert (job.state, job.counts["retired"]) == (State.APPLIED, 4)
@@ -460,7 +475,10 @@ def test_a_later_survey_of_the_made_up_province(office: Desk, tmp_path: Path) ->
         unit = add_unit(tx, 800_002, commune["code"], commune["name"].split(" ", 1)[1])
         add_unit(tx, 800_003, manifest["communes"][1]["code"], manifest["communes"][1]["name"].split(" ", 1)[1])
         load_table(
-            tx, "admin_unit_boundary", folder / manifest["boundaries"], BoundaryOptions(code_property="code", source="test")
+            tx,
+            "admin_unit_boundary",
+            folder / manifest["boundaries"],
+            BoundaryOptions(code_property="code", source="test"),
         )
     now = next(f for f in manifest["files"] if f["commune"] == commune["code"])
     later = next(f for f in manifest["later"] if f["commune"] == commune["code"])
@@ -579,7 +597,9 @@ def test_undo_twice_over_brings_back_the_first_state(office: Desk) -> None:
     second = office.load([plots[0].having(land_use="ONT"), plots[1]], UPDATE)
     with pytest.raises(UndoBlocked) as refusal:
         office.undo(first.job_id)
-    assert [(p["sheet_no"], p["parcel_no"], p["kind"]) for p in refusal.value.params["parcels"]] == [("1", "1", "import")]
+    assert [(p["sheet_no"], p["parcel_no"], p["kind"]) for p in refusal.value.params["parcels"]] == [
+        ("1", "1", "import")
+    ]
     office.undo(second.job_id)
     assert office.register() == start
     office.load([plots[0].having(land_use="CLN"), plots[1]], UPDATE)
@@ -649,7 +669,12 @@ def test_parcels_of_a_merged_commune_lie_in_the_new_one(office: Desk) -> None:
     assert office.one("SELECT admin_unit_id FROM map_sheet") == old
     assert office.one("SELECT admin_unit_id FROM parcel_reference") == old
     assert office.one("SELECT feature::jsonb #>> '{properties,commune_code}' FROM parcel_face") == "98011"
-    assert counted(office, office.check(office.file(lattice(1, 1, scale=500)), UPDATE, admin_unit_id=old)) == (0, 0, 1, 0)
+    assert counted(office, office.check(office.file(lattice(1, 1, scale=500)), UPDATE, admin_unit_id=old)) == (
+        0,
+        0,
+        1,
+        0,
+    )
 
 
 def test_parcels_of_a_split_commune_keep_the_old_name(office: Desk) -> None:

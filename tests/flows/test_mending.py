@@ -52,7 +52,9 @@ def test_the_files_own_text_is_shown_where_it_is_no_number(office: Desk) -> None
 
 def test_only_rows_set_aside_run_again(office: Desk) -> None:
     plots = lattice(3, 1)
-    job = office.check(office.file([plots[0].having(declared_area_m2=900.0), plots[1].having(parcel_no=None), plots[2]]))
+    job = office.check(
+        office.file([plots[0].having(declared_area_m2=900.0), plots[1].having(parcel_no=None), plots[2]])
+    )
     before = {r["row_no"]: r["row_id"] for r in office.ask("SELECT row_no, row_id FROM staged_parcel")}
     warned = office.ask("SELECT import_issue_id FROM import_issue WHERE row_no = 1")
     office.mend(job.job_id, 2, parcel_no="2")

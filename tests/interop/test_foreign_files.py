@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyproj
 import pytest
 
 from etl.batch import Batch, Rings
@@ -62,14 +63,16 @@ def laid_out(path: Path, folder: Path) -> Path:
 
 
 def in_metres(batch: Batch, srid: int | None) -> Batch:
-    """The rows in UTM of wherever they lie; numbers of an unknown zone that look like degrees are taken for WGS84."""
+    """The rows in UTM of wherever they lie, if in degrees; small numbers of an unknown zone are taken for WGS84."""
     xy = batch.rings.xy[np.isfinite(batch.rings.xy).all(axis=1)]
     small = bool(len(xy)) and bool((np.abs(xy) <= (180, 90)).all())
-    if srid != 4326 and not (srid is None and small):
-        return replace(batch, srid=srid if srid is not None else 3405)
+    if srid is None:
+        srid = 4326 if small else 3405
+    if not pyproj.CRS.from_epsg(srid).is_geographic:
+        return replace(batch, srid=srid)
     lon, lat = np.median(xy, axis=0) if len(xy) else (0.0, 0.0)
     zone = (32600 if lat >= 0 else 32700) + int(np.clip((lon + 180) // 6 + 1, 1, 60))
-    rings = batch.rings.transformed(lambda points: between(points, 4326, zone))
+    rings = batch.rings.transformed(lambda points: between(points, srid, zone))
     return replace(batch, rings=rings, srid=zone)
 
 

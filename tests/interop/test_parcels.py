@@ -135,8 +135,8 @@ def test_the_good_rows_are_applied_and_only_wrong_ones_set_aside(
     assert len(blocking) == summary["quarantined"]
 
 
-def test_the_unnamed_zone_is_recognised_by_its_numbers(real_data: Path) -> None:
-    """The .prj of the New Zealand file has no name and says WGS84; its numbers are those of EPSG:2193."""
+def test_an_unnamed_zone_is_not_guessed(real_data: Path) -> None:
+    """The .prj of the New Zealand file has no name and says WGS84; EPSG:2193 has another datum, so it must be declared."""
     projection = (real_data / NEW_ZEALAND.path).with_suffix(".prj").read_text()
     assert "_MI_0" in projection
-    assert identify(projection) == NEW_ZEALAND.srid
+    assert identify(projection) is None

@@ -33,7 +33,11 @@ def refusals() -> dict[str, str]:
     for package in (landdb, api, etl, ops):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
-    return {cls.code: f"{cls.__module__}.{cls.__name__}" for cls in below(LandError) if cls.__module__.split(".")[0] != "tests"}
+    return {
+        cls.code: f"{cls.__module__}.{cls.__name__}"
+        for cls in below(LandError)
+        if cls.__module__.split(".")[0] != "tests"
+    }
 
 
 def below(cls: type[LandError]) -> Iterator[type[LandError]]:
@@ -56,7 +60,11 @@ def issues() -> dict[str, str]:
 def wordless(codes: dict[str, str], language: Language) -> dict[str, str]:
     """Codes whose text lacks a part: what it is, what happened, what to do next."""
     texts = catalogue(language)
-    return {c: by for c, by in codes.items() if c not in texts or not all((texts[c].title, texts[c].detail, texts[c].action))}
+    return {
+        c: by
+        for c, by in codes.items()
+        if c not in texts or not all((texts[c].title, texts[c].detail, texts[c].action))
+    }
 
 
 def facts(text: Message) -> set[str]:

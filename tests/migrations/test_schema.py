@@ -79,7 +79,9 @@ def test_the_migrated_database_is_what_the_tables_say(database_url: str, server:
     server.drop_database("said")
     assert len(said) > 500
     # Column order is free: a migration may only add at the end.
-    assert {k: (said.get(k), migrated.get(k)) for k in said.keys() | migrated.keys() if said.get(k) != migrated.get(k)} == {}
+    assert {
+        k: (said.get(k), migrated.get(k)) for k in said.keys() | migrated.keys() if said.get(k) != migrated.get(k)
+    } == {}
 
 
 def test_every_migration_can_be_taken_back_and_run_again(database_url: str) -> None:

@@ -1,4 +1,4 @@
--- Parcels of one tile, z >= 14: u land use, id; p parcel number from z 15.
+-- Parcels of one tile, z >= 14: u land use, id; p parcel number from z 15; a area in m² from z 17.
 -- One affine step to the tile's grid instead of ST_AsMVTGeom (twice as fast). A parcel that reaches more than half a tile
 -- beyond the edge is clipped the slow way: map clients cut coordinates off there, which would bend its boundary.
 WITH tile AS (
@@ -23,6 +23,7 @@ SELECT
                 END AS geom,
                 land_use AS u,
                 CASE WHEN :z >= 15 THEN parcel_no END AS p,
+                CASE WHEN :z >= 17 THEN CAST(area_m2 AS double precision) END AS a,
                 CAST(parcel_id AS text) AS id
             FROM parcel_face, scale
             WHERE geom_3857 && reach
