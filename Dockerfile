@@ -8,7 +8,7 @@ COPY . .
 # The same script as ./run: one way to set up, tried by every test run.
 RUN LANDDB_DATABASE_URL=postgresql://set-at-start/landdb sh ops/setup.sh \
     && rm -rf node_modules ~/.cache ~/.npm /var/lib/apt/lists/* \
-    && useradd --system --home-dir /var/lib/landdb --create-home landdb \
+    && useradd --system --uid 7461 --home-dir /var/lib/landdb --create-home landdb \
     && install -d -o landdb -g landdb /var/lib/landdb/files
 
 USER landdb

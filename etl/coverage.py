@@ -18,6 +18,7 @@ import numpy.typing as npt
 import shapely
 
 from etl.batch import Floats, Ints, Mask, Rings, ranges
+from etl.outlines import find_outlines
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
 Shapes: TypeAlias = npt.NDArray[np.object_]
@@ -210,8 +211,9 @@ class CoverageCheck:
         return left
 
     def _report(self, edges: _Edges) -> CoverageReport:
+        total, edges = len(edges), self._needing_a_look(edges)
         if not len(edges):
-            return _clean_report(self._far_rows())
+            return _clean_report(self._far_rows(), total)
         segments = self._segments(edges)
         tiles = _tiles(segments)
         copies = _Copies(self._shelf.hashes)
@@ -231,8 +233,22 @@ class CoverageCheck:
             gaps=self._gaps(_shifted(empty, self._base())),
             missing_nodes=_join_nodes(nodes),
             far_rows=self._far_rows(),
-            unmatched_edges=len(edges),
+            unmatched_edges=total,
         )
+
+    def _needing_a_look(self, edges: _Edges) -> _Edges:
+        """The left-over edges without those of calm outlines, which enclose nothing (``etl.outlines``)."""
+        if not len(edges):
+            return edges
+        limit = self._tolerance
+        outlines = find_outlines(
+            edges.start, edges.end, self._segments(edges), gap_width_m=limit.gap_width_m, gap_area_m2=limit.gap_area_m2
+        )
+        calm = np.flatnonzero(outlines.calm)
+        inside_another = self._covered(outlines.beside[calm] + self._base()) > 0
+        left_out = np.zeros(len(outlines.calm), bool)
+        left_out[calm[~inside_another]] = True
+        return edges.take(~left_out[outlines.of_edge])
 
     def _nodes_in(self, tile: _Tile, edges: _Edges, segments: Floats, listed: _Listed) -> MissingNodes:
         near = tile.near(segments)
@@ -273,14 +289,17 @@ class CoverageCheck:
 
     def _cover(self, faces: Shapes) -> Ints:
         """How many parcels cover each face; one point decides, as the number is the same all over a face."""
-        if not len(faces):
+        return self._covered(shapely.get_coordinates(shapely.point_on_surface(faces)) + self._base())
+
+    def _covered(self, xy: Floats) -> Ints:
+        """How many parcels cover each point."""
+        if not len(xy):
             return np.zeros(0, np.int64)
-        xy = shapely.get_coordinates(shapely.point_on_surface(faces)) + self._base()
         rows = self._shelf.near(np.concatenate([xy, xy], axis=1))
         point, row = shapely.STRtree(_as_boxes(self._shelf.boxes(rows))).query(shapely.points(xy))
         shapes = self._shelf.shapes(rows)
         inside = shapely.intersects_xy(shapes[row], xy[point, 0], xy[point, 1])
-        return np.bincount(point[inside], minlength=len(faces))
+        return np.bincount(point[inside], minlength=len(xy))
 
     def _overlaps(self, crowded: Shapes | None, copies: _Copies) -> Overlaps:
         """All pairs with common ground. It lies in crowded faces, so only rows near them are paired (None: all rows)."""
@@ -842,12 +861,12 @@ def _missing_nodes(edges: _Edges, segments: Floats, listed: _Listed, near_m: flo
     return MissingNodes(chosen[:, 0], chosen[:, 2], np.asarray(shapely.points(at[chosen[:, 1]] + origin), object))
 
 
-def _clean_report(far: Ints) -> CoverageReport:
+def _clean_report(far: Ints, unmatched_edges: int) -> CoverageReport:
     rows, sizes, shapes = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, object)
     return CoverageReport(
         Overlaps(rows, rows, sizes, sizes, shapes),
         Gaps(sizes, sizes, shapes, rows, np.zeros(1, np.int64)),
         MissingNodes(rows, rows, shapes),
         far,
-        0,
+        unmatched_edges,
     )

@@ -21,7 +21,7 @@ from etl.batch import Batch, Ints, Origin, Rings
 from etl.coordinates import between
 from etl.pipeline import Asked, FileRows, Known, context, finish_check, main_files, rows_of
 from etl.profiles.numbers import parse_date, parse_integer, parse_number
-from etl.rules.reference import normal_number
+from etl.rules.reference import normal_number, normal_sheet
 from etl.validate import Validator
 from landdb.db.transaction import SYSTEM, Database
 from landdb.files import FileStore, StoredFile
@@ -83,8 +83,9 @@ def recheck(
                 progress("recheck", done, len(again))
                 checked = validator.check(batch)
                 # Only now: to the rules, what is sealed would be a text that nobody can read.
-                sealed = checked.batch.with_columns(_sealed(batch.origin, batch.row_no, rows))
-                chunks.append(stage.rows(staging, replace(checked, batch=sealed)))
+                columns = {**checked.batch.columns, **_sealed(batch.origin, batch.row_no, rows)}
+                whole = replace(checked, batch=checked.batch.with_columns(columns))
+                chunks.append(stage.rows(staging, whole))
             for key in substitutes.keys() - used:
                 validator.log.add_file("mend.row_unmatched", job.files[-1].name, "", parcel="/".join(key))
             outcome = validator.finish()
@@ -113,7 +114,7 @@ def _substitutes(
 
 
 def _by_number(batch: Batch) -> dict[tuple[str, str], Substitute]:
-    sheets = normal_number(batch.columns["sheet_no"]).to_pylist()
+    sheets = normal_sheet(batch.columns["sheet_no"]).to_pylist()
     parcels = normal_number(batch.columns["parcel_no"]).to_pylist()
     names = [name for name in (*_TEXTS, *_PARSED) if name in batch.columns]
     texts = {name: stage.as_written(batch, name).to_pylist() for name in names}

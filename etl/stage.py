@@ -188,7 +188,9 @@ def _land_uses(checked: Checked, lists: Mapping[str, str]) -> pa.Array:
     uses, count = checked.land_uses, checked.batch.rows
     distinct = uses.code.dictionary_encode()
     names = distinct.dictionary.to_pylist()
-    heads = pa.array([f'{{"code": {json.dumps(c)}, "list": {json.dumps(lists.get(c, ""))}, "area_m2": ' for c in names])
+    heads = pa.array(
+        [f'{{"code": {json.dumps(c)}, "list": {json.dumps(lists.get(c, ""))}, "area_m2": ' for c in names], pa.string()
+    )
     area = pa.array(np.round(uses.area_m2, 1), from_pandas=True)
     items = pc.binary_join_element_wise(
         pc.take(heads, distinct.indices), pc.fill_null(area.cast(pa.string()), "null"), pa.scalar("}"), pa.scalar("")

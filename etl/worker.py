@@ -20,8 +20,9 @@ from etl.pipeline import IntakeJob
 from etl.recheck import recheck
 from landdb.access.sweep import sweep_access
 from landdb.config import Settings
+from landdb.db.constraints import DatabaseUnavailable
 from landdb.db.transaction import SYSTEM, connect
-from landdb.errors import LandError, Unavailable
+from landdb.errors import LandError, StorageFull
 from landdb.exchange import queue
 from landdb.files import FileStore
 from landdb.intake import store
@@ -37,6 +38,9 @@ SILENT_FOR = dt.timedelta(seconds=90)
 """A busy job without a heartbeat for so long has lost its worker."""
 HEARTBEAT_S = 5.0
 STALLED_S = 30.0
+TRY_LATER = (DatabaseUnavailable, StorageFull)
+"""What passes without anybody's doing: the job waits, and the sweep asks again. A reader that died is no such thing: the file
+that killed it would kill the next one."""
 _TASK_OF = {
     State.SUBMITTED: queue.READ_IMPORT,
     State.READING: queue.READ_IMPORT,
@@ -106,7 +110,7 @@ class Worker:
         try:
             with self._giving_back(job_id, passing=True), self.database.begin(SYSTEM) as tx:
                 apply(tx, job_id, self._progress(job_id))
-        except Unavailable:
+        except TRY_LATER:
             raise
         except LandError:
             # Refused again, the sheets are still filled: the reason stands on the job already.
@@ -125,7 +129,7 @@ class Worker:
         """
         try:
             yield
-        except Unavailable:
+        except TRY_LATER:
             raise
         except LandError as refusal:
             with self.database.begin(SYSTEM) as tx:
@@ -140,7 +144,7 @@ class Worker:
         """Whatever goes wrong is written on the job; the process goes on."""
         try:
             work()
-        except Unavailable:
+        except TRY_LATER:
             log.warning("import %s waits: the database or the disk is not available", job_id)
         except LandError as refusal:
             with self.database.begin(SYSTEM) as tx:

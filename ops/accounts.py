@@ -1,4 +1,4 @@
-"""Commands of accounts: people and services that may come in."""
+"""Commands of accounts: offices, people and services that may come in; the first of each cannot be made in a page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from landdb.access.add_api_key import add_api_key, revoke_api_key
+from landdb.access.add_office import add_office
 from landdb.access.add_staff import add_staff
 from landdb.access.grant_role import grant_role
 from landdb.access.issue_password_reset import issue_password_reset
@@ -16,14 +17,31 @@ from landdb.db.transaction import SYSTEM
 from ops.output import emit
 from ops.session import open_database
 
+office_app = typer.Typer(no_args_is_help=True, help="Offices.")
 user_app = typer.Typer(no_args_is_help=True, help="Accounts of staff.")
 key_app = typer.Typer(no_args_is_help=True, help="Keys of services.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
+    app.add_typer(office_app, name="office")
     app.add_typer(user_app, name="user")
     app.add_typer(key_app, name="api-key")
+
+
+@office_app.command("add")
+def add_office_command(
+    code: str,
+    name: str,
+    kind: Annotated[
+        str, typer.Option(help="provincial_office, branch, commune_desk, commune_committee, tax, department")
+    ],
+    parent: Annotated[int | None, typer.Option(help="id of the office above")] = None,
+) -> None:
+    """Found an office; prints its id."""
+    with open_database() as database, database.begin(SYSTEM) as tx:
+        office_id = add_office(tx, code=code, name=name, kind=kind, parent_id=parent)
+    emit(False, {}, [str(office_id)])
 
 
 @user_app.command("add")

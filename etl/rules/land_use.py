@@ -23,8 +23,6 @@ _ITEM = re.compile(
 _REGULAR = re.compile(r"[A-Z]{2,4} \d+(?:,\d+)?(?:; [A-Z]{2,4} \d+(?:,\d+)?)*")
 """What programs write: nearly every text of a file with areas is one of its kind, so this form is worth a short way."""
 
-# Of a file without land uses: no code, but a dictionary that is not empty, as texts are made of its entries.
-_NO_CODES = pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pa.array([""], pa.string()))
 _GLUED = re.compile(r"\d?[^\W\d_]+\d")
 
 
@@ -80,8 +78,8 @@ def check_land_use(
     ordinal = np.arange(len(uses)) - offsets[:-1][row] + 1
     area = table.area[uses]
     _check_sum(row, area, declared_m2, measured_m2, context, findings)
-    code = table.code.take(pa.array(uses)) if len(uses) else _NO_CODES
-    return LandUses(row, ordinal, code, area, table.raw.take(pa.array(uses)))
+    code = table.code.take(pa.array(uses, pa.int64()))
+    return LandUses(row, ordinal, code, area, table.raw.take(pa.array(uses, pa.int64())))
 
 
 class _Table:

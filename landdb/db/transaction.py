@@ -92,9 +92,13 @@ class Tx:
     def copy(self, statement: str, chunks: Iterable[bytes]) -> int:
         """Send binary COPY data to ``statement`` (``COPY … FROM STDIN``); rows copied."""
         cursor = self._driver_connection().cursor()
+        source = _Chunks(chunks)
         try:
-            cursor.copy_expert(statement, _Chunks(chunks), size=1 << 18)  # type: ignore[arg-type]  # only read() is used
+            cursor.copy_expert(statement, source, size=1 << 18)  # type: ignore[arg-type]  # only read() is used
         except psycopg2.Error as error:
+            # The driver turns whatever goes wrong in the maker of the rows into a cancelled query: say what it was.
+            if source.failure is not None:
+                raise source.failure from error
             raise refusal_of(error) from error
         return int(cursor.rowcount)
 
@@ -110,10 +114,15 @@ class _Chunks:
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self._rest = memoryview(b"")
+        self.failure: Exception | None = None
 
     def read(self, size: int = -1) -> bytes:
         while not self._rest:
-            following = next(self._chunks, None)
+            try:
+                following = next(self._chunks, None)
+            except Exception as failure:
+                self.failure = failure
+                raise
             if following is None:
                 return b""
             self._rest = memoryview(following)

@@ -143,7 +143,13 @@ def test_issues_in_every_form(office: Desk, clerk: TestClient) -> None:
     codes = [issue["code"] for issue in said["issues"]]
     assert {"parcel.number_malformed", "land_use.unknown", "area.mismatch"} <= set(codes)
     issue = next(i for i in said["issues"] if i["code"] == "parcel.number_malformed")
-    assert (issue["file"], issue["layer"], issue["row"], issue["field"], issue["raw_value"]) == ("thua.gpkg", "thua_dat", 2, "parcel_no", "=1+1")  # fmt: skip
+    assert (issue["file"], issue["layer"], issue["row"], issue["field"], issue["raw_value"]) == (
+        "thua.gpkg",
+        "thua_dat",
+        2,
+        "parcel_no",
+        "=1+1",
+    )
     assert issue["title"]
     assert issue["action"]
     assert clerk.get(here).json()["issues"] == {code: codes.count(code) for code in codes}
@@ -202,7 +208,7 @@ def test_a_preview_tile_holds_the_rows(office: Desk, clerk: TestClient) -> None:
     assert (tile.status_code, tile.headers["content-type"]) == (200, "application/vnd.mapbox-vector-tile")
     assert b"staged" in tile.content
     assert b"quarantined" in tile.content
-    assert "Hoa".encode() not in tile.content
+    assert b"Hoa" not in tile.content
     assert tile.headers["cache-control"] == "private, no-store"
     assert clerk.get(f"{here}/tiles/16/0/0.mvt").content == b""
 

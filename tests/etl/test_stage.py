@@ -51,7 +51,7 @@ def test_a_part_alone_is_the_polygon() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        shapely.transform(BOX, lambda xy: xy + [0.001, 0]),
+        shapely.transform(BOX, lambda xy: xy + np.array([0.001, 0])),
         shapely.box(551600, 1061540, 551620, 1061560.001),
         shapely.Polygon(
             [(551600, 1061540), (551610, 1061540), (551620, 1061540), (551620, 1061560), (551600, 1061560)]

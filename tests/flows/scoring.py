@@ -11,6 +11,9 @@ A vertex that a row lacks and several neighbours have is one fault: it is enough
 A gap that the key knows nothing of is true if the file really has it: a hole of that very area in the union of the rows
 that it names. (The made-up province leaves a few such wedges between plots and paths, as real ones do.)
 
+The office calls an enclosed place a gap if it is narrower than 0.5 m or smaller than 50 m²; a fault that is both wider and
+larger is outside that rule, may go untold, and is counted below the table.
+
 An issue is *true* where the key says so of its row (and of the row that it names beside it): as an answer, as a certain or
 possible consequence (`others`), as something that the row may rightly earn besides (`also`), or as natural. A fault is
 *found* where an issue of its kind names its row, as its own, as the other one of a pair, or among a gap's neighbours.
@@ -55,8 +58,7 @@ BLOCKING = frozenset(
 )
 """Kinds of fault that must keep a row out of the register; said here once more, not taken from the rules."""
 NUMBERS = {"vilis": ("SHBANDO", "SHTHUA"), "gcadas": ("SOTO", "SOTHUA"), "vbdlis": ("soHieuToBanDo", "soThuTuThua")}
-NOTES = frozenset({"area.rewritten"})
-"""Codes without a kind of fault in the key: a decoy, which is read and only mentioned."""
+GAP_WIDTH_M, GAP_M2 = 0.5, 50.0
 
 
 @dataclass
@@ -87,6 +89,7 @@ class Score:
     wrong_verdict: list[tuple[Row, str]] = field(default_factory=list)
     answered: frozenset[str] = frozenset()
     quarantined: int = 0
+    beyond: int = 0
 
     @property
     def perfect(self) -> bool:
@@ -101,6 +104,8 @@ class Score:
             )
         faults = sum(one.faults for one in self.kinds.values())
         lines.append(f"{len(self.answered)} kinds, {faults} faults, {self.quarantined} rows quarantined")
+        if self.beyond:
+            lines.append(f"{self.beyond} rows beside a gap that is wider and larger than the rule's")
         return "\n".join(lines)
 
 
@@ -111,9 +116,12 @@ def score(folder: Path, found: dict[str, Any]) -> Score:
     entries = json.loads((folder / "manifest.json").read_bytes())["files"]
     two_bytes = {entry["path"] for entry in entries if entry["encoding"] == "vni"}
     expected, either, allowed, answered = _promised(key, files, two_bytes)
+    drawings = Drawings(folder, files)
     named, issues = _sightings(folder, found, files)
+    beyond = {sighting for sighting in _wide_gaps(key, files, drawings) if sighting not in named}
+    expected, allowed = expected - beyond, allowed | beyond
     kinds: dict[str, Kind] = defaultdict(Kind)
-    out = Score(kinds, answered=frozenset(answered))
+    out = Score(kinds, answered=frozenset(answered), beyond=len(beyond))
     for code, row in sorted(expected):
         kinds[code].faults += 1
         if (code, row) in named:
@@ -127,7 +135,6 @@ def score(folder: Path, found: dict[str, Any]) -> Score:
             kinds[code].found += 1
         else:
             out.missed += sightings
-    drawings = Drawings(folder, files)
     for code, rows, params in issues:
         kinds[code].issues += 1
         wrong = [row for row in rows if (code, row) not in expected and (code, row) not in allowed]
@@ -168,6 +175,18 @@ def _promised(
     allowed |= {(one["kind"], (one["file"], one["row"])) for one in key["natural"]}
     allowed |= {("area.rewritten", (one["file"], one["row"])) for one in key["decoys"]}
     return expected, either, allowed, answered
+
+
+def _wide_gaps(key: dict[str, Any], files: set[str], drawings: Drawings) -> set[Sighting]:
+    out: set[Sighting] = set()
+    for answer in key["answers"]:
+        area = float(answer["detail"].split()[0]) if answer["kind"] == "coverage.gap" else 0.0
+        if answer["file"] in files and area > GAP_M2:
+            hole = drawings.hole((answer["file"], answer["row"]), area)
+            if hole is not None and _width(hole) > GAP_WIDTH_M:
+                rows = [answer["row"], *(other["row"] for other in answer["others"])]
+                out |= {(answer["kind"], (answer["file"], row)) for row in rows}
+    return out
 
 
 def _sightings(
@@ -223,16 +242,20 @@ class Drawings:
 
     def has_gap(self, row: Row, params: dict[str, Any]) -> bool:
         """Whether the rows around this one enclose a hole of the area that the issue tells."""
+        return self.hole(row, params["area"]) is not None
+
+    def hole(self, row: Row, area: float) -> Any:
+        """The hole of this area beside a row; null: there is none."""
         shapes = self._of(row[0])
         own = shapes[row[1] - 1]
         if own is None or not own.is_valid:
-            return False
+            return None
         near = shapes[
             [i for i, one in enumerate(shapes) if one is not None and one.is_valid and one.distance(own) < 60]
         ]
         ground = shapely.get_parts(shapely.union_all(near, grid_size=1e-4))
         holes = [shapely.Polygon(ring) for part in ground for ring in part.interiors]
-        return any(abs(hole.area - params["area"]) < 0.02 and hole.distance(own) < 0.01 for hole in holes)
+        return next((one for one in holes if abs(one.area - area) < 0.02 and one.distance(own) < 0.01), None)
 
     def _of(self, file: str) -> Any:
         if file not in self._read:
@@ -241,6 +264,12 @@ class Drawings:
             _, _, wkb, _ = pyogrio.raw.read(self._folder / file, layer=layer, columns=[])
             self._read[file] = shapely.from_wkb(wkb, on_invalid="ignore")
         return self._read[file]
+
+
+def _width(hole: Any) -> float:
+    """Short side of the rectangle with this area and perimeter."""
+    half = hole.length / 2
+    return float((half - max(half * half - 4 * hole.area, 0.0) ** 0.5) / 2)
 
 
 def _plain(value: Any) -> str:

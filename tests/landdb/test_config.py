@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from landdb.config import Settings
 
@@ -50,9 +51,8 @@ def test_each_setting_of_the_example_is_explained() -> None:
 )
 def test_a_wrong_value_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(Exception, match="(?i)env|srid|urls") as refusal:
+    with pytest.raises((ValidationError, SettingsError)):
         Settings()
-    assert isinstance(refusal.value, ValidationError | ValueError)
 
 
 def test_settings_cannot_change_while_the_process_runs() -> None:

@@ -62,5 +62,6 @@ def test_a_migration_gives_way_to_whoever_holds_the_table(plain_url: str, tmp_pa
             migrate_with("ALTER TABLE parcel ADD COLUMN probe integer", plain_url, tmp_path)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM alembic_version")).scalar() == 0
-        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        held = """SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+                  WHERE locktype = 'advisory' AND datname = current_database()"""
         assert connection.execute(text(held)).scalar() == 0, "the next attempt would wait for ever"
