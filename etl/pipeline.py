@@ -171,7 +171,7 @@ class FileRows:
     def _zone(self, first: Batch, crs_wkt: str | None) -> tuple[Candidate, Sequence[Candidate]]:
         points = sample(first.rings)
         asked = self._asked.srid
-        if asked is not None and (self._asked.zone_confirmed or self._boundary is None):
+        if asked is not None and self._asked.zone_confirmed:
             return Candidate(asked, self._asked.swapped_axes, None, None, "declared"), ()
         declared = asked or first.srid or (identify(crs_wkt) if crs_wkt else None)
         return decide(points, declared, self._boundary), propose(points, self._boundary, also=declared)[:5]

@@ -149,7 +149,7 @@ def test_parcels_near_and_far(tiles: Tiles) -> None:
     near = tiles.client.get(tiles.path(18))
     assert near.headers["content-type"] == MVT
     count, found = read(near.content)["parcels"]
-    assert set(found) == {"u", "p", "id"}
+    assert set(found) == {"u", "p", "a", "id"}
     assert count == len(found["id"]) >= 2
     assert str(tiles.wide) in found["id"]
     middle = read(tiles.client.get(tiles.path(14)).content)["parcels"]

@@ -145,7 +145,7 @@ def kills(office: Desk, *, sheet: int, reading: int, applying: int, chance: rand
     """One import of a sheet of its own, its worker killed again and again, reading and applying. It ends applied."""
     before = held(office)
     whole = {table: rows + COUNT for table, rows in before.items()}
-    plots = lattice(COLUMNS, LINES, sheet=str(sheet), y=sheet * LINES, holder_name="Hà")
+    plots = lattice(COLUMNS, LINES, sheet=str(sheet + 1), y=sheet * LINES, holder_name="Hà")
     job_id = office.submit(office.file(plots))
     moments = []
     for _ in range(reading):
@@ -273,8 +273,7 @@ def test_postgresql_killed_in_the_middle(own_server: embedded.Server, tmp_path: 
     def crash(at: str, done: int, total: int | None) -> None:
         if at == stage and not crashed.is_set() and (stage == "read" or done >= 5):
             crashed.set()
-            postmaster = int((tmp_path / "own" / "pg" / "postmaster.pid").read_text().splitlines()[0])
-            os.kill(postmaster, signal.SIGQUIT)  # immediate: as if the power had gone
+            os.kill(own_server.pid, signal.SIGQUIT)  # immediate: as if the power had gone
 
     crashed = threading.Event()
     office.worker._tell = crash
