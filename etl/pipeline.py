@@ -291,7 +291,7 @@ class IntakeJob:
             store.close_staging(tx, job.job_id)
         with self._database.begin(SYSTEM) as tx:
             store.open_staging(tx, job.job_id)
-            chunks = stage.with_frame(staged_rows(opened, srid, staging, validator, progress))
+            chunks = stage.with_frame(stage.ahead(staged_rows(opened, srid, staging, validator, progress)))
             staged = store.copy_staged(tx, job.job_id, chunks)
             progress("validate", staged, staged)
             for rows in opened:

@@ -172,8 +172,18 @@ def inner_polygons(host: Geometries, rng: np.random.Generator) -> Geometries:
     scale = rng.uniform(0.18, 0.34, (len(host), 1, 1))
     turn = rng.uniform(-0.02, 0.02, (len(host), 4, 1))
     small = np.round(middle + (corners - middle) * (scale + turn), 3)
-    made = shapely.orient_polygons(shapely.polygons(small))
-    return np.asarray(made, dtype=object)
+    made = np.asarray(shapely.orient_polygons(shapely.polygons(small)), dtype=object)
+    # A bent strip may leave the middle of its box outside: there the house stands where the strip is widest.
+    astray = np.flatnonzero(~shapely.contains_properly(shapely.buffer(host, -0.5), made))
+    made[astray] = [_square_in(one) for one in host[astray]]
+    return made
+
+
+def _square_in(host: shapely.Polygon) -> shapely.Polygon:
+    radius = shapely.get_coordinates(shapely.maximum_inscribed_circle(host, tolerance=0.05))
+    (x, y), half = np.round(radius[0], 3), np.round(0.4 * np.hypot(*(radius[1] - radius[0])), 3)
+    square: shapely.Polygon = shapely.orient_polygons(shapely.box(x - half, y - half, x + half, y + half))
+    return square
 
 
 def join_parts(pieces: Pieces, joined: int, rng: np.random.Generator) -> Pieces:
