@@ -145,12 +145,18 @@ def test_broken_files(real_data: Path, tmp_path: Path) -> None:
 
 
 def test_a_sample_of_every_format(real_data: Path, tmp_path: Path) -> None:
-    print(walk(main_files(real_data, "formats")[::8], real_data, tmp_path))  # noqa: T201
+    files = main_files(real_data, "formats")[::8]
+    fates = walk(files, real_data, tmp_path)
+    print(fates)  # noqa: T201
+    assert sum(fates.values()) >= len(files) >= 25
 
 
 @pytest.mark.full
 def test_every_file_of_every_format(real_data: Path, tmp_path: Path) -> None:
-    print(walk(main_files(real_data, "formats"), real_data, tmp_path))  # noqa: T201
+    files = main_files(real_data, "formats")
+    fates = walk(files, real_data, tmp_path)
+    print(fates)  # noqa: T201
+    assert sum(fates.values()) >= len(files) >= 200
 
 
 def test_the_rules_see_degrees_for_what_they_are(real_data: Path) -> None:
