@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Site, await_map, sign_in, sign_out
 
@@ -120,6 +120,20 @@ def test_upload_mend_approve_undo(visit: Visit, live_server: Site, tmp_path: Pat
     page.get_by_role("link", name="Hoàn tác").click()
     page.get_by_role("dialog").get_by_role("button", name="Hoàn tác").click()
     expect(page.get_by_text("Đã hoàn tác", exact=True)).to_be_visible(timeout=60_000)
+
+
+def test_a_file_chosen_before_the_script_came_is_kept(visit: Visit, live_server: Site, tmp_path: Path) -> None:
+    """On a slow line the person is quicker than the page's script: nothing chosen may be lost."""
+    page = visit()
+    sign_in(page, "nhap")
+    held: list[Route] = []
+    page.route("**/upload*.js*", lambda route: held.append(route))
+    page.get_by_role("link", name="Nhập dữ liệu", exact=True).click(no_wait_after=True)
+    page.get_by_label("Chọn tệp").set_input_files(changed_file(tmp_path, live_server.parcels))
+    expect(page.get_by_label("Xã, phường")).to_be_hidden()
+    page.wait_for_timeout(200)
+    held[0].continue_()
+    expect(page.get_by_label("Xã, phường")).to_be_visible()
 
 
 def test_a_refused_file_says_why_in_place(visit: Visit, live_server: Site, tmp_path: Path) -> None:

@@ -107,7 +107,9 @@ function dropAnywhere() {
 }
 
 if (form) {
-  input.addEventListener("change", () => { add(input.files); input.value = ""; });
+  const take = () => { add(input.files); input.value = ""; };
+  input.addEventListener("change", take);
+  if (input.files.length) take(); // chosen before this script had arrived
   form.addEventListener("submit", submit);
   form.addEventListener("reset", () => { files = []; status.replaceChildren(); show(); });
   dropAnywhere();
