@@ -103,6 +103,9 @@ function parcelLayers() {
   return map.getStyle().layers.filter((layer) => layer.type === "fill" && layer["source-layer"] === "parcels").map((layer) => layer.id);
 }
 
+const FIRST_PARCELS = 14; // the zoom from which tiles carry parcels; before it, communes and their counts
+const tellFar = () => { document.getElementById("far-note").hidden = map.getZoom() >= FIRST_PARCELS; };
+
 function listen() {
   const layers = parcelLayers();
   const under = (event) => map.queryRenderedFeatures(event.point, { layers }).find((feature) => feature.properties.id);
@@ -119,6 +122,9 @@ function listen() {
     else if (map.getZoom() < 13) map.easeTo({ center: event.lngLat, zoom: Math.min(map.getZoom() + 3, 14) });
   });
   map.on("zoom", showVertices);
+  map.on("zoom", tellFar);
+  tellFar();
+  document.querySelector("[data-nearer]").addEventListener("click", () => map.easeTo({ zoom: FIRST_PARCELS + 1.5 }));
 }
 
 document.addEventListener("landdb:go", (event) => { event.preventDefault(); goTo(event.detail); });
