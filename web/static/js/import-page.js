@@ -33,7 +33,10 @@ async function select(row, { fly = true } = {}) {
   head.textContent = title;
   text.textContent = detail === title ? "" : detail;
   next.textContent = place ? step : `${step} ${t("issue.nowhere")}`;
-  note.replaceChildren(head, text, next);
+  const code = document.createElement("code");
+  code.className = "small muted";
+  code.textContent = row.dataset.code;
+  note.replaceChildren(head, text, next, code);
   note.hidden = false;
   if (!map || !place) { map?.getSource("issue")?.setData(empty()); return; }
   const geometry = JSON.parse(place);
