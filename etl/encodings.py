@@ -18,6 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.batch import binary_parts
+
 # TCVN 5712:1993, the single-byte set of the .Vn fonts: byte → letter. Source: codes/tcvn3_unicode.csv (74 rows,
 # agreeing with iconv TCVN5712-1). Of the accented capitals it has only Ă Â Ê Ô Ơ Ư Đ; the others are lower case in another font.
 _TCVN3_BYTES = bytes.fromhex(
@@ -131,6 +133,8 @@ def decode_column(values: pa.Array, declared: str | None = None) -> DecodedColum
 
 def decode_as(values: pa.Array, found: Recognised) -> DecodedColumn:
     """Decodes a column in an encoding that is already known, so that all batches of a file are read alike."""
+    if not found.misread and not found.is_legacy and _is_plain(values, ascii_only=found.encoding == "ascii"):
+        return _as_it_is(values, found)
     encoded = values.dictionary_encode()
     raw = encoded.dictionary.to_pylist()
     if found.encoding == "ascii" and not all(value.isascii() for value in raw):
@@ -145,6 +149,33 @@ def decode_as(values: pa.Array, found: Recognised) -> DecodedColumn:
     return DecodedColumn(
         decoded, found.encoding, found.confidence, found.evidence, _samples(raw, texts), rows, found.misread
     )
+
+
+def _is_plain(values: pa.Array, *, ascii_only: bool) -> bool:
+    """Whether a whole column is sound UTF-8 in NFC: told from its bytes at once, where text by text takes fifty times as long."""
+    offsets, data = binary_parts(values)
+    high = data >= 0x80
+    if not high.any():
+        return True
+    if ascii_only:
+        return False
+    begins = data[np.minimum(offsets[:-1], len(data) - 1)][np.diff(offsets) > 0]
+    if ((begins & 0xC0) == 0x80).any():
+        return False  # a letter cut in two by the border of two values looks whole in the joined bytes
+    try:
+        text = data.tobytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    # A part of a text in NFC is in NFC.
+    return _GAP not in text and unicodedata.is_normalized("NFC", text)
+
+
+def _as_it_is(values: pa.Array, found: Recognised) -> DecodedColumn:
+    texts = values.cast(pa.string())
+    raw = pc.unique(values.slice(0, _SAMPLE)).drop_null()
+    samples = _samples(raw.to_pylist(), raw.cast(pa.string()).to_pylist())
+    none = np.zeros(0, np.int64)
+    return DecodedColumn(texts, found.encoding, found.confidence, found.evidence, samples, none, found.misread)
 
 
 def recognise(values: pa.Array, declared: str | None = None) -> Recognised:

@@ -8,47 +8,51 @@ point beside it tells.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import shapely
 
 from etl.batch import Floats, Ints, Mask
+from etl.edges import Keys
+from etl.nearby import meeting
 
-Keys: TypeAlias = npt.NDArray[np.uint64]
+Next: TypeAlias = npt.NDArray[np.int32]
 
-_STRIP_EDGES = 100_000
 _SHARP_COS = float(np.cos(np.radians(5.0)))
 _BESIDE = 0.02
 _BESIDE_MOST_M = 0.1
+_AT_ONCE = 100_000
+_ROUGH_M = 0.02
+"""Boxes in single precision are off by less than this, 214 km from the origin."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outlines:
-    """The connected outlines of left-over edges.
+    """The closed outlines of left-over edges.
 
-    of_edge: number of each edge's outline. calm: per outline. beside: per outline, a point just right of its longest
-    edge, where a calm outline that stands by itself has no parcel.
+    of_edge: number of each edge's outline; edges that come to a knot go under 0, which is not calm. calm: per outline.
+    beside: per outline, a point just right of its longest edge, where a calm outline that stands by itself has no parcel.
     """
 
-    of_edge: Ints
+    of_edge: Next
     calm: Mask
     beside: Floats
 
 
 def find_outlines(start: Keys, end: Keys, segments: Floats, *, gap_width_m: float, gap_area_m2: float) -> Outlines:
     """The outlines that these directed edges form. segments: (n, 2, 2) coordinates in metres."""
-    nodes, ends = np.unique(np.concatenate([start, end]), return_inverse=True)
-    a, b = ends[: len(start)].astype(np.int64), ends[len(start) :].astype(np.int64)
-    of_edge = _components(a, b, len(nodes))
-    count = int(of_edge.max()) + 1 if len(of_edge) else 0
-    calm = np.ones(count, bool)
-    calm[of_edge[_at_knots(a, b, segments, len(nodes))]] = False
-    calm[of_edge[_crowded(a, b, segments, gap_width_m)]] = False
-    calm[np.abs(_areas(of_edge, segments, count)) <= surrounded_m2(gap_width_m, gap_area_m2)] = False
-    return Outlines(of_edge, calm, _beside(of_edge, segments, count))
+    following = _following(start, end)
+    if following is None:
+        return Outlines(np.zeros(len(start), np.int32), np.zeros(1, bool), np.zeros((1, 2)))
+    of_edge, closed = _loops(following)
+    calm = np.bincount(of_edge[~closed], minlength=_count(of_edge)) == 0
+    calm[of_edge[_turning_back(segments, following)]] = False
+    calm[of_edge[_crowded(start, end, segments, following, gap_width_m)]] = False
+    calm[np.abs(_areas(of_edge, segments, len(calm))) <= surrounded_m2(gap_width_m, gap_area_m2)] = False
+    return Outlines(of_edge, calm, _beside(of_edge, segments, len(calm)))
 
 
 def surrounded_m2(gap_width_m: float, gap_area_m2: float) -> float:
@@ -60,73 +64,99 @@ def surrounded_m2(gap_width_m: float, gap_area_m2: float) -> float:
     return float(perimeter**2 / (4 * np.pi))
 
 
-def _components(a: Ints, b: Ints, nodes: int) -> Ints:
-    """Number of the connected component of each edge, by label spreading with pointer jumping."""
-    label = np.arange(nodes)
+def _count(numbers: Next) -> int:
+    return int(numbers.max()) + 1 if len(numbers) else 0
+
+
+def _following(start: Keys, end: Keys) -> Next | None:
+    """The edge after each; -1 at a knot. None if the edges form no closed chains, so that nothing can be said of them.
+
+    Rings are closed and cancelling takes edges out in opposite pairs, so at each node as many edges end as begin: in the order
+    of their nodes, the edges that end stand beside those that begin.
+    """
+    ending, beginning = np.argsort(end), np.argsort(start)
+    node = end[ending]
+    if not np.array_equal(node, start[beginning]):
+        return None
+    again = np.concatenate([[False], node[1:] == node[:-1], [False]])
+    following = np.empty(len(start), np.int32)
+    following[ending] = np.where(again[1:] | again[:-1], -1, beginning)
+    return following
+
+
+def _loops(following: Next) -> tuple[Next, Mask]:
+    """Number of the outline of each edge, and whether it closes without a knot, where more or fewer than two edges meet.
+
+    following: the edge after each, -1 at a knot. By pointer jumping: each round looks twice as far ahead. Edges that come
+    to a knot are no part of a calm outline; they all go under one number.
+    """
+    ahead = np.append(following, np.int32(-1))  # whoever stands at -1 stays there
+    least = np.arange(len(ahead), dtype=np.int32)
+    arrived = -1
     while True:
-        least = np.minimum(label[a], label[b])
-        before = label.copy()
-        np.minimum.at(label, a, least)
-        np.minimum.at(label, b, least)
-        label = np.minimum(label, label[label])
-        label = label[label]
-        if np.array_equal(before, label):
+        before, arrived_before = least, arrived
+        least = np.minimum(least, least[ahead])
+        ahead = ahead[ahead]
+        arrived = int(np.count_nonzero(ahead < 0))
+        # No chain has an end before it and no loop a smaller number: all have been seen to their whole length.
+        if arrived == arrived_before and np.array_equal(least, before):
             break
-    return np.unique(label[a], return_inverse=True)[1].astype(np.int64)
+    closed, least = ahead[:-1] >= 0, least[:-1]
+    number = np.cumsum(closed & (least == np.arange(len(least))), dtype=np.int32)
+    return np.where(closed, number[least], 0), closed
 
 
-def _at_knots(a: Ints, b: Ints, segments: Floats, nodes: int) -> Ints:
-    """Edges at a node where more or fewer than two meet, or where the outline turns back on itself."""
-    leaving, arriving = np.bincount(a, minlength=nodes), np.bincount(b, minlength=nodes)
-    knot = (leaving != 1) | (arriving != 1)
-    out_of, into = np.zeros(nodes, np.int64), np.zeros(nodes, np.int64)
-    out_of[a], into[b] = np.arange(len(a)), np.arange(len(b))
-    along = segments[:, 1] - segments[:, 0]
-    back, forth = -along[into], along[out_of]
-    length = np.hypot(*back.T) * np.hypot(*forth.T)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        knot |= (back * forth).sum(axis=1) / length > _SHARP_COS
-    return np.flatnonzero(knot[a] | knot[b])
+def _turning_back(segments: Floats, following: Next) -> Mask:
+    """Edges after which the outline turns back on itself."""
+    sharp = np.zeros(len(following), bool)
+    for some in _slices(len(following)):
+        back, forth = _along(segments[some]), _along(segments[following[some]])
+        length = np.hypot(back[:, 0], back[:, 1]) * np.hypot(forth[:, 0], forth[:, 1])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            sharp[some] = -(back * forth).sum(axis=1) / length > _SHARP_COS
+    return sharp & (following >= 0)
 
 
-def _crowded(a: Ints, b: Ints, segments: Floats, margin_m: float) -> Ints:
+def _along(segments: Floats) -> Floats:
+    along: Floats = segments[:, 1] - segments[:, 0]
+    return along
+
+
+def _slices(count: int) -> Iterator[slice]:
+    """Pieces of long arrays: what is worked out on the way to a small result need not be long too."""
+    return (slice(at, at + _AT_ONCE) for at in range(0, count, _AT_ONCE))
+
+
+def _crowded(start: Keys, end: Keys, segments: Floats, following: Next, margin_m: float) -> Mask:
     """Edges that come nearer than ``margin_m`` to another with which they share no node."""
-    low, high = segments.min(axis=1), segments.max(axis=1)
-    following, forward = _following(a, b, segments)
-    order = np.argsort(low[:, 0], kind="stable")
-    found = []
-    widest = float((high[:, 0] - low[:, 0]).max(initial=0.0)) + margin_m
-    left = low[order, 0]
-    for first in range(0, len(order), _STRIP_EDGES):
-        ours = order[first : first + _STRIP_EDGES]
-        until = np.searchsorted(left, high[ours, 0].max() + margin_m, side="right")
-        since = np.searchsorted(left, left[first] - widest, side="left")
-        others = order[since:until]
-        tree = shapely.STRtree(shapely.box(*low[others].T, *high[others].T))
-        one, other = tree.query(shapely.box(*(low[ours] - margin_m).T, *(high[ours] + margin_m).T))
-        i, j = ours[one], others[other]
-        apart = (a[i] != a[j]) & (a[i] != b[j]) & (b[i] != a[j]) & (b[i] != b[j])
-        i, j = i[apart], j[apart]
-        apart = ~(_next_but_one(i, j, following, forward) | _next_but_one(j, i, following, forward))
-        i, j = i[apart], j[apart]
+    reach = margin_m / 2 + _ROUGH_M
+    boxes = np.empty((len(start), 4), np.float32)
+    for some in _slices(len(start)):
+        boxes[some, :2], boxes[some, 2:] = segments[some].min(axis=1) - reach, segments[some].max(axis=1) + reach
+    crowded = np.zeros(len(start), bool)
+    for pair in meeting(boxes):
+        i, j = _apart(*pair, start, end)
+        joined = _next_but_one(i, j, segments, following) | _next_but_one(j, i, segments, following)
+        i, j = i[~joined], j[~joined]
         near = _distances(segments[i], segments[j]) < margin_m
-        found += [i[near], j[near]]
-    return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+        crowded[i[near]] = crowded[j[near]] = True
+    return crowded
 
 
-def _following(a: Ints, b: Ints, segments: Floats) -> tuple[Ints, Mask]:
-    """For each edge the one that leaves where it ends, and whether the outline turns less than a right angle there."""
-    leaving = np.full(int(max(a.max(initial=0), b.max(initial=0))) + 1, -1)
-    leaving[a] = np.arange(len(a))
-    following = leaving[b]
-    along = segments[:, 1] - segments[:, 0]
-    return following, (following >= 0) & ((along * along[following]).sum(axis=1) > 0)
+def _apart(i: Ints, j: Ints, start: Keys, end: Keys) -> tuple[Ints, Ints]:
+    """Those of the pairs that have no node in common."""
+    a, b, c, d = start[i], end[i], start[j], end[j]
+    apart = (a != c) & (a != d) & (b != c) & (b != d)
+    return i[apart], j[apart]
 
 
-def _next_but_one(i: Ints, j: Ints, following: Ints, forward: Mask) -> Mask:
+def _next_but_one(i: Ints, j: Ints, segments: Floats, following: Next) -> Mask:
     """Pairs with one short edge between them along a forward run: they are near each other only through it."""
     between = following[i]
-    joined: Mask = (following[between] == j) & forward[i] & forward[between]
+    joined: Mask = (between >= 0) & (following[between] == j)
+    some = np.flatnonzero(joined)
+    first, second, third = (_along(segments[edges[some]]) for edges in (i, between, j))
+    joined[some] = ((first * second).sum(axis=1) > 0) & ((second * third).sum(axis=1) > 0)
     return joined
 
 
@@ -154,23 +184,28 @@ def _side(segment: Floats, point: Floats) -> Floats:
     return side
 
 
-def _areas(of_edge: Ints, segments: Floats, count: int) -> Floats:
+def _areas(of_edge: Next, segments: Floats, count: int) -> Floats:
     """Signed area inside each outline, positive where it runs counter-clockwise (parcels inside)."""
-    base = np.zeros((count, 2))
+    base, areas = np.zeros((count, 2)), np.zeros(count)
     base[of_edge] = segments[:, 0]
-    p, q = segments[:, 0] - base[of_edge], segments[:, 1] - base[of_edge]
-    cross = p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]
-    areas: Floats = np.bincount(of_edge, weights=cross, minlength=count) / 2
-    return areas
+    for some in _slices(len(of_edge)):
+        numbers = of_edge[some]
+        p, q = (segments[some, end] - base[numbers] for end in (0, 1))
+        areas += np.bincount(numbers, weights=p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0], minlength=count)
+    return areas / 2
 
 
-def _beside(of_edge: Ints, segments: Floats, count: int) -> Floats:
-    along = segments[:, 1] - segments[:, 0]
-    length = np.hypot(along[:, 0], along[:, 1])
-    order = np.argsort(length, kind="stable")
+def _beside(of_edge: Next, segments: Floats, count: int) -> Floats:
+    length = np.empty(len(segments))
+    for some in _slices(len(segments)):
+        length[some] = np.hypot(*_along(segments[some]).T)
+    most = np.zeros(count)
+    np.maximum.at(most, of_edge, length)
+    candidates = np.flatnonzero(length == most[of_edge])
     longest = np.zeros(count, np.int64)
-    longest[of_edge[order]] = order
-    chosen, size = along[longest], length[longest][:, None]
-    right = np.stack([chosen[:, 1], -chosen[:, 0]], axis=1) / np.maximum(size, 1e-12)
-    points: Floats = segments[longest].mean(axis=1) + right * np.minimum(size * _BESIDE, _BESIDE_MOST_M)
+    longest[of_edge[candidates]] = candidates
+    one = segments[longest]
+    along, size = one[:, 1] - one[:, 0], most[:, None]
+    right = np.stack([along[:, 1], -along[:, 0]], axis=1) / np.maximum(size, 1e-12)
+    points: Floats = one.mean(axis=1) + right * np.minimum(size * _BESIDE, _BESIDE_MOST_M)
     return points

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,17 @@ import pyproj
 import shapely
 
 from etl import stage
+from etl.abreast import ahead, meanwhile
 from etl.batch import Batch
 from etl.coordinates import WGS84, Candidate, as_params, between, decide, from_wgs84, identify, propose, sample, swapped
 from etl.encodings import Recognised, recognise_columns
 from etl.issues import IssueLog
+from etl.memory import give_back
 from etl.profiles import Profile, Scored, apply, load, score
 from etl.readers import Reading, Source, read
 from etl.readers.formats import FORMATS
 from etl.rules.context import RuleContext, Tolerances
-from etl.validate import Outcome, Validator
+from etl.validate import Checked, Outcome, Validator
 from landdb.config import Settings
 from landdb.db.transaction import SYSTEM, Database, Tx
 from landdb.files import FileStore, StoredFile
@@ -291,16 +294,21 @@ class IntakeJob:
             store.close_staging(tx, job.job_id)
         with self._database.begin(SYSTEM) as tx:
             store.open_staging(tx, job.job_id)
-            chunks = stage.with_frame(stage.ahead(staged_rows(opened, srid, staging, validator, progress)))
-            staged = store.copy_staged(tx, job.job_id, chunks)
+            with (
+                closing(ahead(judged_rows(opened, srid, validator, progress))) as judged,
+                closing(ahead(stage.rows(staging, checked) for checked in judged)) as chunks,
+            ):
+                staged = store.copy_staged(tx, job.job_id, stage.with_frame(chunks))
             progress("validate", staged, staged)
             for rows in opened:
                 note_file(validator.log, rows)
-            outcome = validator.finish()
+            give_back()
+            with meanwhile(validator.finish) as outcome:  # one core judges, the other one sorts
+                store.index_staging(tx, job.job_id)
             progress("stage", staged, staged)
-            store.quarantine_rows(tx, job.job_id, rows_of(outcome, staging))
-            store.copy_issues(tx, stage.with_frame(stage.issues(staging, outcome.log)))
-            store.index_staging(tx, job.job_id)
+            store.quarantine_rows(tx, job.job_id, rows_of(outcome(), staging))
+            store.copy_issues(tx, stage.with_frame(stage.issues(staging, outcome().log)))
+            store.attach_staging(tx, job.job_id)
             progress("compare", staged, staged)
             finish_check(
                 tx,
@@ -312,15 +320,13 @@ class IntakeJob:
             )
 
 
-def staged_rows(
-    opened: Sequence[FileRows], srid: int, staging: stage.Staging, validator: Validator, progress: Progress
-) -> Iterator[bytes]:
-    """The rows of all files, judged one by one, as COPY bytes."""
+def judged_rows(opened: Sequence[FileRows], srid: int, validator: Validator, progress: Progress) -> Iterator[Checked]:
+    """The rows of all files, judged one by one."""
     done = 0
     total = sum(rows.total or 0 for rows in opened) or None
     for rows in opened:
         for batch in rows.batches(srid):
-            yield stage.rows(staging, validator.check(batch))
+            yield validator.check(batch)
             done += batch.rows
             progress("read", done, total)
 

@@ -7,9 +7,7 @@ the file's own text, so that a person can mend it.
 from __future__ import annotations
 
 import json
-import queue
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -295,44 +293,6 @@ def _finite(shapes: npt.NDArray[np.object_]) -> Mask:
     return finite
 
 
-def ahead(chunks: Iterator[bytes], depth: int = 2) -> Iterator[bytes]:
-    """The same chunks, made by a thread of their own while the ones before are being sent.
-
-    An error of the maker is raised here, in its place; when the taker stops early, so does the maker.
-    """
-    ready: queue.Queue[bytes | BaseException | None] = queue.Queue(depth)
-    stopped = threading.Event()
-
-    def put(item: bytes | BaseException | None) -> bool:
-        while not stopped.is_set():
-            try:
-                ready.put(item, timeout=0.2)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def make() -> None:
-        try:
-            for chunk in chunks:
-                if not put(chunk):
-                    return
-            put(None)
-        except BaseException as error:
-            put(error)
-
-    maker = threading.Thread(target=make, name="staging", daemon=True)
-    maker.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        maker.join()
-
-
 def with_frame(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Header and trailer around the chunks of one COPY."""
     yield copy.HEADER
@@ -340,4 +300,4 @@ def with_frame(chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield copy.TRAILER
 
 
-__all__ = ["PERSONAL", "Staging", "ahead", "issues", "new_ids", "rows", "shape_hashes", "with_frame"]
+__all__ = ["PERSONAL", "Staging", "issues", "new_ids", "rows", "shape_hashes", "with_frame"]

@@ -25,12 +25,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyproj
 
-from etl.batch import Batch, Floats, Ints, Mask, Origin, Rings, binary_parts
+from etl.batch import Batch, Floats, Ints, Mask, Origin, Rings, binary_parts, without
 from etl.coverage import CoverageCheck, CoverageReport, CoverageTolerance, Overlaps
 from etl.issues import Found, IssueLog, Severity, severity_of
 from etl.rules.area import check_area
 from etl.rules.certificate import check_certificates
-from etl.rules.context import Findings, RuleContext, column, labels
+from etl.rules.context import BLANKS, Findings, RuleContext, column, labels
 from etl.rules.geometry import Shapes, check_geometry
 from etl.rules.land_use import LandUses, check_land_use
 from etl.rules.place import Boundary, check_place
@@ -342,9 +342,9 @@ class _Ledger:
     def closed(self) -> _Rows:
         """All rows, in order."""
         kinds = (np.int64, np.bool_, np.uint64, np.uint64, np.uint64, np.uint64)
-        key, blocking, geometry, reference, serial, holder = (
-            np.concatenate([np.zeros(0, kind), *kept]) for kind, kept in zip(kinds, self._columns, strict=True)
-        )
+        for kind, kept in zip(kinds, self._columns, strict=True):
+            kept[:] = [np.concatenate([np.zeros(0, kind), *kept])]  # one copy, not the pieces beside the whole
+        key, blocking, geometry, reference, serial, holder = (kept[0] for kept in self._columns)
         sheets = pa.chunked_array(self._sheets, pa.string())
         parcels = pa.chunked_array(self._parcels, pa.string())
         return _Rows(key, blocking, geometry, reference, serial, holder, sheets, parcels)
@@ -400,7 +400,7 @@ def _holder_hash(batch: Batch) -> Keys:
     if batch.columns.get("certificate_serial") is None:
         return np.zeros(batch.rows, np.uint64)
     who = pc.coalesce(column(batch, "holder_identity", pa.string()), column(batch, "holder_name", pa.string()))
-    return text_hash(pc.replace_substring_regex(pc.utf8_lower(who), r"\s+", ""))
+    return text_hash(without(pc.utf8_lower(who), BLANKS))
 
 
 def _groups(hashes: Keys) -> tuple[Ints, Ints, Ints]:

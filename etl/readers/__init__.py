@@ -6,10 +6,6 @@ Whatever happens to the child (killed, crashed, out of memory, stuck), the calle
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +16,15 @@ import pyarrow as pa
 
 from etl.batch import Batch
 from etl.readers import faults
-from etl.readers.formats import SUPPORTED_TEXT, drivers_to_skip
+from etl.readers.formats import SUPPORTED_TEXT
+from etl.readers.process import dismiss, keep_ready, take
 from etl.readers.source import Field, Layer, Notice, Source
 from landdb.errors import LandError
 
-__all__ = ["SUPPORTED_TEXT", "Field", "Layer", "Notice", "Reading", "Source", "inspect", "read"]
+__all__ = ["SUPPORTED_TEXT", "Field", "Layer", "Notice", "Reading", "Source", "inspect", "keep_ready", "read"]
 
-ROWS_PER_BATCH = 65536
+ROWS_PER_BATCH = 16384
+"""Few enough that the arrays of a batch stay in the processor's cache, and that memory stays small."""
 _FIRST_WORD_S = 300.0
 _NEXT_WORD_S = 120.0
 _GIB_S = 600.0
@@ -58,17 +56,21 @@ class Reading(Iterator[Batch]):
     """
 
     def __init__(
-        self, path: Path, *, layer: str | None = None, name: str | None = None, mode: str = "read", rows: int = 65536
+        self,
+        path: Path,
+        *,
+        layer: str | None = None,
+        name: str | None = None,
+        mode: str = "read",
+        rows: int = ROWS_PER_BATCH,
     ) -> None:
         self._path = Path(path)
         self._name = name or self._path.name
         if not self._path.is_file():
             raise faults.FileMissing(file=self._name)
         self._patience_s = _GIB_S * self._path.stat().st_size / (1 << 30)
-        self._scratch = tempfile.TemporaryDirectory(prefix="landdb-read-")
-        request = {"path": str(self._path.resolve()), "name": self._name, "layer": layer, "mode": mode, "rows": rows,
-                   "scratch": self._scratch.name}  # fmt: skip
-        self._child = _start(request, self._scratch.name)
+        request = {"path": str(self._path.resolve()), "name": self._name, "layer": layer, "mode": mode, "rows": rows}
+        self._child, self._scratch = take(request)
         self._stream: pa.RecordBatchReader | None = None
         self._timed_out = False
         self._closed = False
@@ -102,13 +104,7 @@ class Reading(Iterator[Batch]):
     def close(self) -> None:
         """Stops the child, if it still runs, and removes its scratch folder."""
         self._closed = True
-        if self._child.poll() is None:
-            self._child.kill()
-        self._child.wait()
-        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
-            if pipe is not None:
-                pipe.close()
-        self._scratch.cleanup()
+        dismiss(self._child, self._scratch)
 
     def __enter__(self) -> Reading:
         return self
@@ -204,40 +200,3 @@ class _Patience:
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
-
-
-def _start(request: dict[str, Any], scratch: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "etl.readers.child", json.dumps(request)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=scratch,
-        env=_environment(scratch),
-        bufsize=1 << 20,
-    )
-
-
-def _environment(scratch: str) -> dict[str, str]:
-    """The child's whole environment. No database settings; no paths to another GDAL's or PROJ's data."""
-    root = str(Path(__file__).resolve().parents[2])
-    return {
-        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-        "PYTHONPATH": root,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "LC_ALL": "C.UTF-8",
-        "HOME": scratch,
-        "TMPDIR": scratch,
-        "GDAL_SKIP": drivers_to_skip(),
-        "GDAL_HTTP_TIMEOUT": "1",
-        "GDAL_VRT_ENABLE_PYTHON": "NO",
-        "GML_DOWNLOAD_SCHEMA": "NO",
-        "GML_SKIP_RESOLVE_ELEMS": "ALL",
-        "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
-        "OGR_SQLITE_LOAD_EXTENSIONS": "NO",
-        "OGR_GEOJSON_MAX_OBJ_SIZE": "200",
-        "PROJ_NETWORK": "OFF",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "ARROW_DEFAULT_MEMORY_POOL": "system",
-    }

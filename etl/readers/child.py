@@ -4,7 +4,9 @@ GDAL is a large body of C++ that has to trust what it reads, so it runs here: li
 switched off but the table's own, no network, no database settings, an own scratch folder. The parent reads a line of
 JSON, Arrow IPC streams of batches, and a closing line of JSON from this process's standard output.
 
-    python -m etl.readers.child REQUEST      REQUEST is JSON: path, name, layer, scratch, mode, rows
+    python -m etl.readers.child [--ahead]    a line of JSON on standard input: path, name, layer, scratch, mode, rows
+
+With --ahead the libraries are loaded before the request is there.
 """
 
 from __future__ import annotations
@@ -35,10 +37,16 @@ _CLONE_NEWUSER = 0x10000000
 
 def main() -> None:
     """Answers one request on standard output, then ends."""
-    request = json.loads(sys.argv[1])
     out = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
     os.dup2(2, 1)  # whatever a library prints must not get between the batches
-    _confine(Path(request["path"]))  # before any thread begins: a process with threads cannot leave its network
+    _leave_network()  # before any thread begins: a process with threads cannot
+    if "--ahead" in sys.argv:
+        _load_libraries()
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):
+        os._exit(0)  # the parent is gone
+    request = json.loads(line)
+    _limit(Path(request["path"]))
     _end_with_parent()
     try:
         _answer(request, out)
@@ -66,7 +74,14 @@ def _end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _confine(path: Path) -> None:
+def _load_libraries() -> None:
+    import pyogrio  # noqa: F401 - for the loading
+
+    from etl.readers import drivers  # noqa: F401
+
+
+def _limit(path: Path) -> None:
+    """Memory, time and disk that grow with the file."""
     size = path.stat().st_size if path.exists() else 0
     zipped = 10 if path.suffix.lower() in (".zip", ".kmz") else 1
     limits = {
@@ -80,6 +95,9 @@ def _confine(path: Path) -> None:
         _, hard = resource.getrlimit(what)
         allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(what, (allowed, allowed))
+
+
+def _leave_network() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     # Without root a new network needs a new user namespace first; where neither is allowed, the settings must do.
     if libc.unshare(_CLONE_NEWNET) != 0:

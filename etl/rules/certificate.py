@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.batch import Batch
-from etl.rules.context import Findings, column, is_blank
+from etl.batch import Batch, without
+from etl.rules.context import BLANKS, Findings, column, is_blank
 
 _SERIAL = r"^[A-ZĐ]{1,2}[0-9]{6}$|^[A-Z]{2}[0-9]{8}$|^[TH][1-3][0-9]{10}$"
 """1–2 letters + 6 digits (laws of 1993, 2003, 2013), 2 letters + 8 (from 2025-01-01), or the 12-character certificate
@@ -27,7 +27,7 @@ def check_certificates(batch: Batch, findings: Findings) -> pa.Array:
 
 
 def _bare(texts: pa.Array) -> pa.Array:
-    return pc.utf8_upper(pc.replace_substring_regex(texts, r"[\s.]+", "")) if texts.null_count < len(texts) else texts
+    return pc.utf8_upper(without(texts, BLANKS + b".")) if texts.null_count < len(texts) else texts
 
 
 def _note(bare: pa.Array, pattern: str, code: str, field: str, findings: Findings) -> None:

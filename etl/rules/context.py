@@ -16,6 +16,7 @@ from etl.batch import Batch, Ints, Mask
 from etl.issues import Found, IssueLog, Severity, Texts, severity_of
 
 Rows: TypeAlias = npt.NDArray[np.bool_ | np.int64]
+BLANKS = b" \t\n\f\r"
 PRESENT, SUPERSEDED, OLD_MAP, GROUP = "present", "superseded", "old_map", "group"
 
 

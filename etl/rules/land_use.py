@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.batch import Batch, Floats, Ints, ranges
 from etl.rules.context import GROUP, PRESENT, Findings, RuleContext, column, is_blank
@@ -20,8 +21,10 @@ _ITEM = re.compile(
     re.IGNORECASE,
 )
 
-_REGULAR = re.compile(r"[A-Z]{2,4} \d+(?:,\d+)?(?:; [A-Z]{2,4} \d+(?:,\d+)?)*")
+_REGULAR = r"^[A-Z]{2,4} [0-9]+(,[0-9]+)?(; [A-Z]{2,4} [0-9]+(,[0-9]+)?)*$"
 """What programs write: nearly every text of a file with areas is one of its kind, so this form is worth a short way."""
+
+_USES = pa.schema([("code", pa.string()), ("area_m2", pa.float64()), ("raw", pa.string())])
 
 _GLUED = re.compile(r"\d?[^\W\d_]+\d")
 
@@ -69,7 +72,7 @@ def check_land_use(
     texts = column(batch, "land_use", pa.string())
     findings.add("land_use.missing", is_blank(texts), field="land_use")
     distinct = texts.dictionary_encode()
-    table = _Table(distinct.dictionary.to_pylist(), context.land_uses)
+    table = _Table(distinct.dictionary, context.land_uses)
     values = np.asarray(distinct.indices.fill_null(len(distinct.dictionary))).astype(np.int64)
     if context.land_uses:
         _note_status(table, values, findings)
@@ -83,43 +86,71 @@ def check_land_use(
 
 
 class _Table:
-    """The distinct texts of a batch, parsed once: uses in flat columns, one range per text, an empty one for null."""
+    """The distinct texts of a batch, parsed once: uses in flat columns, one range per text, an empty one for null.
 
-    def __init__(self, texts: list[str], known: Mapping[str, tuple[str, str | None]]) -> None:
+    code_no: per use, its place among ``codes``, the distinct codes; status: of each of these, and its present code.
+    """
+
+    def __init__(self, texts: pa.Array, known: Mapping[str, tuple[str, str | None]]) -> None:
         by_fold = {code.casefold(): code for code in known}
-        parsed = [_parse(text, by_fold) for text in texts] + [()]
-        flat = [use for uses in parsed for use in uses]
-        self.start = np.concatenate([[0], np.cumsum([len(uses) for uses in parsed])]).astype(np.int64)
-        codes = [by_fold.get(use.code.casefold(), use.code) for use in flat]
-        self.code = pa.array(codes, pa.string())
-        self.raw = pa.array([use.raw for use in flat], pa.string())
-        self.area = np.array([np.nan if use.area_m2 is None else use.area_m2 for use in flat], np.float64)
-        self.status = [known.get(code, (None, None)) for code in codes]
-        self.codes = codes
+        trimmed = pc.utf8_trim_whitespace(texts)
+        regular = np.asarray(pc.match_substring_regex(trimmed, _REGULAR))
+        uses, count = _regular(trimmed.filter(pa.array(regular)))
+        others, other_count = _others(texts.filter(pa.array(~regular)), by_fold)
+        counts = np.zeros(len(texts) + 1, np.int64)
+        counts[:-1][regular], counts[:-1][~regular] = count, other_count
+        self.start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        place = np.concatenate(
+            [ranges(self.start[:-2][regular], count)[0], ranges(self.start[:-2][~regular], other_count)[0]]
+        )
+        flat = pa.concat_tables([uses, others]).take(pa.array(np.argsort(place)))
+        self.raw = flat["raw"].combine_chunks()
+        self.area = np.asarray(flat["area_m2"].fill_null(np.nan))
+        written = flat["code"].combine_chunks().dictionary_encode()
+        self.codes = [by_fold.get(code.casefold(), code) for code in written.dictionary.to_pylist()]
+        self.code = pa.array(self.codes, pa.string()).take(written.indices)
+        self.code_no = np.asarray(written.indices).astype(np.int64)
+        self.status = [known.get(code, (None, None)) for code in self.codes]
 
     def rows(self, values: Ints) -> tuple[Ints, Ints]:
         """For rows with these texts: indices of their uses, and the offsets of the rows among them."""
         begin = self.start[values]
         return ranges(begin, self.start[values + 1] - begin)
 
+    def texts_to_note(self) -> Ints:
+        """Texts with a code that is not simply one of today's."""
+        odd = np.array([status != PRESENT for status, _ in self.status], bool)
+        uses = np.flatnonzero(odd[self.code_no]) if odd.any() else np.zeros(0, np.int64)
+        return np.unique(np.searchsorted(self.start, uses, side="right") - 1)
+
+
+def _regular(texts: pa.Array) -> tuple[pa.Table, Ints]:
+    """The uses in texts as programs write them, and how many each text has."""
+    listed = pc.split_pattern(texts, "; ")
+    pieces = listed.flatten()
+    parts = pc.extract_regex(pieces, r"^(?P<code>[A-Z]+) (?P<area>[0-9,]+)$")
+    area = pc.replace_substring(pc.struct_field(parts, "area"), ",", ".").cast(pa.float64())
+    columns = [pc.struct_field(parts, "code"), area, pieces]
+    return pa.Table.from_arrays(columns, schema=_USES), np.asarray(pc.list_value_length(listed)).astype(np.int64)
+
+
+def _others(texts: pa.Array, by_fold: Mapping[str, str]) -> tuple[pa.Table, Ints]:
+    parsed = [_parse(text, by_fold) for text in texts.to_pylist()]
+    flat = [(use.code, use.area_m2, use.raw) for uses in parsed for use in uses]
+    columns = [pa.array([use[i] for use in flat], field.type) for i, field in enumerate(_USES)]
+    return pa.Table.from_arrays(columns, schema=_USES), np.array([len(uses) for uses in parsed], np.int64)
+
 
 def _parse(text: str, by_fold: Mapping[str, str]) -> tuple[LandUse, ...]:
     whole = text.strip()
     if whole.casefold() in by_fold and "+" not in whole:
         return (LandUse(whole, None, whole),)
-    if _REGULAR.fullmatch(whole):
-        return tuple(_regular(piece) for piece in whole.split("; "))
     uses = parse_land_uses(text)
     # "ODT100" is a code and an area only where the code is known; "ZZ9" is a code that nobody knows.
     glued = any(
         use.area_m2 is not None and _GLUED.match(use.raw) and use.code.casefold() not in by_fold for use in uses
     )
     return (LandUse(whole, None, whole),) if glued else uses
-
-
-def _regular(piece: str) -> LandUse:
-    code, _, area = piece.partition(" ")
-    return LandUse(code, float(area.replace(",", ".")), piece)
 
 
 def _items(piece: str) -> list[LandUse]:
@@ -151,7 +182,7 @@ def _number(text: str) -> float | None:
 def _note_status(table: _Table, values: Ints, findings: Findings) -> None:
     """One issue per row and kind, naming the codes concerned; worked out per distinct text."""
     kinds: dict[str, dict[int, tuple[str, str]]] = {}
-    for text in range(len(table.start) - 1):
+    for text in table.texts_to_note().tolist():
         for code, codes in _by_issue(table, range(table.start[text], table.start[text + 1])).items():
             present = ", ".join(dict.fromkeys(now for _, now in codes))
             kinds.setdefault(code, {})[text] = (", ".join(dict.fromkeys(old for old, _ in codes)), present)
@@ -169,11 +200,11 @@ def _note_status(table: _Table, values: Ints, findings: Findings) -> None:
 def _by_issue(table: _Table, uses: range) -> dict[str, list[tuple[str, str]]]:
     out: dict[str, list[tuple[str, str]]] = {}
     for i in uses:
-        status, present = table.status[i]
+        status, present = table.status[table.code_no[i]]
         if status == PRESENT:
             continue
         issue = {None: "land_use.unknown", GROUP: "land_use.group"}.get(status, "land_use.superseded")
-        out.setdefault(issue, []).append((table.codes[i], present or "–"))
+        out.setdefault(issue, []).append((table.codes[table.code_no[i]], present or "–"))
     return out
 
 

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import shapely
 
 from etl.batch import Batch, Floats, Mask
-from etl.coverage import row_boxes
 from etl.rules.context import Findings, RuleContext
 from etl.rules.geometry import Shapes
+from etl.shelf import row_boxes
 
 _CELLS = 64
 

@@ -236,18 +236,29 @@ def open_staging(tx: Tx, job_id: UUID) -> None:
 
 
 def index_staging(tx: Tx, job_id: UUID) -> None:
-    """Index a filled staging table and let it be seen as a part of ``staged_parcel``."""
+    """Index a filled staging table."""
     name = partition_of(job_id)
     tx.execute(f"CREATE INDEX {name}_geom_idx ON {name} USING gist (geom)")
     tx.execute(f"CREATE INDEX {name}_number_idx ON {name} (sheet_no, parcel_no)")
+    tx.execute(f"ALTER TABLE {name} ADD CONSTRAINT {name}_pkey PRIMARY KEY (import_job_id, row_id)")
+
+
+def attach_staging(tx: Tx, job_id: UUID) -> None:
+    """Let an indexed staging table be seen as a part of ``staged_parcel``."""
+    name = partition_of(job_id)
     tx.execute(f"ALTER TABLE {name} ADD CONSTRAINT {name}_job_check CHECK (import_job_id = '{job_id}')")
     tx.execute(f"ALTER TABLE staged_parcel ATTACH PARTITION {name} FOR VALUES IN ('{job_id}')")
     tx.execute(f"ALTER TABLE {name} DROP CONSTRAINT {name}_job_check")
 
 
 def analyse_staging(tx: Tx, job_id: UUID) -> None:
-    """Let the planner know the verdicts: to one who saw only nulls, "new" is no row at all, and is joined one by one."""
+    """Let the planner know the verdicts: to one who saw only nulls, "new" is no row at all, and is joined one by one.
+
+    A sample of six thousand rows says as much of a file as the usual thirty thousand, in a sixth of the time.
+    """
+    tx.execute("SET LOCAL default_statistics_target = 20")
     tx.execute(f"ANALYZE {partition_of(job_id)}")
+    tx.execute("SET LOCAL default_statistics_target TO DEFAULT")
 
 
 def close_staging(tx: Tx, job_id: UUID) -> None:
@@ -274,7 +285,7 @@ def quarantine_rows(tx: Tx, job_id: UUID, rows: Sequence[tuple[int, str, int]]) 
         f"""
 UPDATE {partition_of(job_id)} s SET verdict = 'quarantined'
 FROM unnest(CAST(:files AS smallint[]), CAST(:layers AS text[]), CAST(:numbers AS bigint[])) AS q (file_no, layer, row_no)
-WHERE s.file_no = q.file_no AND s.layer = q.layer AND s.row_no = q.row_no
+WHERE s.file_no = q.file_no AND s.layer = q.layer AND s.row_no = q.row_no AND s.verdict IS DISTINCT FROM 'quarantined'
 """,  # noqa: S608 - the name is made from a UUID
         files=files,
         layers=layers,
@@ -650,5 +661,6 @@ WHERE import_job_id = :job_id AND verdict <> 'quarantined' AND NOT held GROUP BY
     tx.execute(f"CREATE TABLE {name} (LIKE staged_parcel INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
     tx.execute(f"INSERT INTO {name} SELECT * FROM {name}_rest")  # noqa: S608
     index_staging(tx, job_id)
+    attach_staging(tx, job_id)
     tx.execute(f"DROP TABLE {name}_rest")
     return done

@@ -134,6 +134,18 @@ def test_in_tiles_the_answer_is_the_same(seed: int, monkeypatch: pytest.MonkeyPa
     assert sorted(tiled.missing_nodes.edge_row) == sorted(whole.missing_nodes.edge_row)
 
 
+@pytest.mark.parametrize("seed", range(260, 290))
+def test_cancelled_in_ranges_of_hashes_the_answer_is_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = random_parcels(seed)
+    whole = check(shapes, batch=3)
+    monkeypatch.setattr("etl.edges._RANGE_EDGES", 4)
+    monkeypatch.setattr("etl.coverage._FOLD_EDGES", 1 + seed % 40)
+    ranged = check(shapes, batch=3)
+    assert ranged.unmatched_edges == whole.unmatched_edges
+    assert overlap_areas(ranged) == pytest.approx(overlap_areas(whole))
+    assert sorted(ranged.gaps.area_m2) == pytest.approx(sorted(whole.gaps.area_m2))
+
+
 def test_a_perfect_tiling_is_clean() -> None:
     cells = [box(x, y, x + 10, y + 10) for x in range(0, 50, 10) for y in range(0, 50, 10)]
     report = check(cells)

@@ -12,6 +12,7 @@ import pyogrio
 import pytest
 
 from etl.encodings import (
+    Recognised,
     decode_as,
     decode_column,
     is_syllable,
@@ -148,6 +149,34 @@ def test_a_column_that_looked_plain_at_first() -> None:
     found = recognise(binary([b"12", b"Kho"]))
     assert found.encoding == "ascii"
     assert found.decode(binary(TCVN3)).values.to_pylist() == TEXTS
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["Nguyễn Văn Ánh", None, "Đất ở", ""],
+        ["Nguyễn Văn Ánh", unicodedata.normalize("NFD", "Nguyễn Văn Ánh")],
+        ["xã", "\u0301a", "e"],
+        ["một \ufffd hai", "ba"],
+        ["a", None],
+        ["Å", "\u212b"],
+    ],
+)
+def test_a_whole_column_reads_as_its_values_one_by_one(values: list[str | None]) -> None:
+    found = Recognised("utf-8", 1.0)
+    raw = [None if value is None else value.encode() for value in values]
+    for column in (pa.array(values, pa.string()), pa.array(raw, pa.binary())):
+        for part in (column, column.slice(1)):
+            normal = [None if v is None else unicodedata.normalize("NFC", v) for v in values[len(values) - len(part) :]]
+            decoded = decode_as(part, found)
+            assert decoded.values.to_pylist() == normal
+            assert decoded.undecodable.tolist() == [i for i, v in enumerate(normal) if v is not None and "\ufffd" in v]
+
+
+def test_a_letter_cut_in_two_is_not_mended_by_its_neighbour() -> None:
+    letter = "ễ".encode()
+    decoded = decode_as(pa.array([letter[:1], letter[1:]], pa.binary()), Recognised("utf-8", 1.0))
+    assert decoded.undecodable.tolist() == [0, 1]
 
 
 def test_nothing_and_separators() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -23,7 +24,7 @@ import shapely
 
 from etl import readers
 from etl.batch import Batch, Origin, Rings, no_faults, rings_from_shapes
-from etl.readers import faults, formats, shapefile
+from etl.readers import faults, formats, process, shapefile
 from etl.readers.source import Source
 from landdb.errors import LandError
 
@@ -527,7 +528,7 @@ def test_zip_without_dbf_and_zip_with_a_vrt(tmp_path: Path) -> None:
 
 
 def test_a_killed_reader_is_an_error_of_ours_and_leaves_nothing(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.shp", [SQUARE] * 2000, kind="Polygon")
+    path = write(tmp_path / "a.shp", [SQUARE] * 50_000, kind="Polygon")
     reading = readers.read(path, rows=10)
     next(reading)
     reading._child.kill()
@@ -537,7 +538,7 @@ def test_a_killed_reader_is_an_error_of_ours_and_leaves_nothing(tmp_path: Path) 
 
 
 def test_a_reader_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path / "a.shp", [SQUARE] * 2000, kind="Polygon")
+    path = write(tmp_path / "a.shp", [SQUARE] * 50_000, kind="Polygon")
     monkeypatch.setattr(readers, "_NEXT_WORD_S", 0.5)
     reading = readers.read(path, rows=10)
     next(reading)
@@ -568,8 +569,35 @@ def test_the_reader_ends_with_its_parent(tmp_path: Path) -> None:
         pytest.fail("the reader outlived its parent")
 
 
+def test_a_reader_that_waits_is_used_once_and_confined_like_any(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.shp", [SQUARE] * 20, kind="Polygon")
+    readers.keep_ready()
+    readers.keep_ready()
+    ((waiting, _),) = process._ready
+    with readers.read(path) as reading:
+        assert reading._child is waiting
+        assert process._ready == []
+        limits = Path(f"/proc/{waiting.pid}/limits").read_text()
+        assert re.search(r"Max core file size\s+0\s+0", limits)
+        assert not re.search(r"Max address space\s+unlimited", limits)
+        if os.geteuid() == 0:
+            assert Path(f"/proc/{waiting.pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
+        assert sum(batch.rows for batch in reading) == 20
+    assert waiting.poll() is not None
+
+
+def test_a_reader_that_died_while_it_waited_is_replaced(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.shp", [SQUARE] * 20, kind="Polygon")
+    readers.keep_ready()
+    ((waiting, scratch),) = process._ready
+    waiting.kill()
+    waiting.wait()
+    assert sum(batch.rows for batch in readers.read(path)) == 20
+    assert not Path(scratch.name).exists()
+
+
 def test_closing_early_stops_the_child(tmp_path: Path) -> None:
-    with readers.read(write(tmp_path / "a.shp", [SQUARE] * 5000, kind="Polygon"), rows=10) as reading:
+    with readers.read(write(tmp_path / "a.shp", [SQUARE] * 50_000, kind="Polygon"), rows=10) as reading:
         next(reading)
     assert reading._child.poll() is not None
     assert list(reading) == []
@@ -579,7 +607,7 @@ def test_the_child_sees_no_secrets_and_only_our_drivers(monkeypatch: pytest.Monk
     monkeypatch.setenv("LANDDB_DATABASE_URL", "postgresql://secret")
     monkeypatch.setenv("PGPASSWORD", "secret")
     monkeypatch.setenv("GDAL_DATA", "/somewhere")
-    environment = readers._environment(str(tmp_path))
+    environment = process.environment(str(tmp_path))
     assert not {"LANDDB_DATABASE_URL", "PGPASSWORD", "GDAL_DATA", "PROJ_DATA", "PROJ_LIB"} & set(environment)
     code = (
         "import json, pyogrio, fiona\nwith fiona.Env() as env: seen = set(env.drivers())\n"
@@ -596,7 +624,7 @@ def test_every_driver_of_the_libraries_is_known() -> None:
 def test_the_child_has_no_network() -> None:
     """As root or where user namespaces are allowed; elsewhere only the settings stand between GDAL and the network."""
     code = (
-        "import socket\nfrom pathlib import Path\nfrom etl.readers import child\nchild._confine(Path('/nonexistent'))\n"
+        "import socket\nfrom pathlib import Path\nfrom etl.readers import child\nchild._leave_network()\n"
         "print([name for _, name in socket.if_nameindex()])"
     )
     root = str(Path(readers.__file__).parents[2])

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import shapely
 
-from etl.batch import Batch, Origin, no_faults, rings_from_shapes
+from etl.batch import Batch, Origin, no_faults, rings_from_shapes, without
 from etl.issues import _SEVERITY, Issue, Severity, severity_of
 from etl.rules.context import RuleContext, Tolerances
 from etl.rules.land_use import LandUse, parse_land_uses
@@ -268,6 +269,24 @@ def test_land_uses_in_columns() -> None:
     assert uses.ordinal.tolist() == [1, 1, 2, 1, 2]
     assert uses.code.to_pylist() == ["LUC", "ONT", "Hg/b", "ONT", "CLN"]
     assert uses.area_m2.tolist() == pytest.approx([np.nan, 100, 300, np.nan, np.nan], nan_ok=True)
+
+
+def test_texts_as_programs_write_them_are_read_like_all_others() -> None:
+    texts = ["ONT 300; CLN 938,1", "ONT", None, " ONT 5 ", "ONT 5+CLN", "ABCD 1,5; ONT 2", "ONT 1.234,5"]
+    uses = Validator(CONTEXT).check(batch([row(land_use=text) for text in texts])).land_uses
+    assert uses.row.tolist() == [0, 0, 1, 3, 4, 4, 5, 5, 6]
+    assert uses.code.to_pylist() == ["ONT", "CLN", "ONT", "ONT", "ONT", "CLN", "ABCD", "ONT", "ONT"]
+    areas = [300, 938.1, np.nan, 5, 5, np.nan, 1.5, 2, 1234.5]
+    assert uses.area_m2.tolist() == pytest.approx(areas, nan_ok=True)
+    assert uses.raw.to_pylist()[:2] == ["ONT 300", "CLN 938,1"]
+
+
+def test_blanks_are_dropped_as_a_regular_expression_would() -> None:
+    texts = pa.array(["DW 104 729", None, "", " . ", "Đ.ấ t\u00a0ở", "plain"])
+    for part in (texts, texts.slice(1), texts.slice(2, 2)):
+        bare = without(part, b" .")
+        bare.validate(full=True)
+        assert bare.equals(pc.replace_substring_regex(part, "[ .]+", ""))
 
 
 def test_numbers_as_the_register_writes_them() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
 from uuid import UUID
 
 import numpy as np
@@ -14,7 +12,6 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl import stage
 from etl.batch import Rings
 from etl.stage import HASH_STEP_M, new_ids, shape_hashes
 
@@ -115,31 +112,3 @@ def test_identifiers_of_two_processes_do_not_meet() -> None:
 def test_identifiers_carry_the_moment() -> None:
     millisecond = int.from_bytes(ids(1)[0].bytes[:6], "big")
     assert abs(millisecond - time.time() * 1000) < 60_000
-
-
-def test_chunks_made_ahead_come_in_order_and_so_does_an_error() -> None:
-    def faulty() -> Iterator[bytes]:
-        yield b"one"
-        yield b"two"
-        raise ValueError("the maker failed")
-
-    taken: list[bytes] = []
-    with pytest.raises(ValueError, match="the maker failed"):
-        taken.extend(stage.ahead(faulty()))
-    assert taken == [b"one", b"two"]
-
-
-def test_the_maker_of_chunks_stops_with_the_taker() -> None:
-    made = []
-
-    def endless() -> Iterator[bytes]:
-        while True:
-            made.append(len(made))
-            yield b"more"
-
-    chunks = stage.ahead(endless())
-    next(chunks)
-    chunks.close()  # type: ignore[attr-defined]
-    count = len(made)
-    assert count <= 5
-    assert not [thread for thread in threading.enumerate() if thread.name == "staging"]
