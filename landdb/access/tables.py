@@ -85,6 +85,17 @@ staff_role = Table(
     PrimaryKeyConstraint("staff_id", "role", "office_id", name="staff_role_pkey"),
 )
 
+staff_cover = Table(
+    "staff_cover",
+    metadata,
+    Column("staff_id", UUID(as_uuid=True), ForeignKey("staff.staff_id"), nullable=False, comment="who is away"),
+    Column("cover_id", UUID(as_uuid=True), ForeignKey("staff.staff_id"), nullable=False, comment="who does their work"),
+    Column("days", DATERANGE, nullable=False),
+    CheckConstraint("staff_id <> cover_id", name="not_itself"),
+    ExcludeConstraint(("staff_id", "="), ("days", "&&"), name="staff_cover_days_excl", using="gist"),
+    comment="Leave: whose desk is looked after by whom.",
+)
+
 session = Table(
     "session",
     metadata,
@@ -140,6 +151,13 @@ access_event = Table(
     Column("note", Text),
     Index("access_event_address_idx", "address", "at"),
     Index("access_event_staff_idx", "staff_id", "at"),
+    # Guesses at one person or one dossier from many addresses; ``note`` holds a keyed index or the dossier's code.
+    Index(
+        "access_event_missed_idx",
+        "note",
+        "at",
+        postgresql_where=text("kind IN ('prefill_missed', 'status_missed')"),
+    ),
     comment="Append-only: what happened to accounts.",
 )
 
@@ -163,6 +181,13 @@ idempotency_key = Table(
     Column("headers", Text),
     Column("body", LargeBinary),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column(
+        "lasting",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="kept for 400 days: an act on a dossier or a hand-over",
+    ),
     PrimaryKeyConstraint("caller", "key", name="idempotency_key_pkey"),
     Index("idempotency_key_created_at_idx", "created_at"),
 )

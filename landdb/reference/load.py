@@ -1,4 +1,4 @@
-"""Loading a reference file into its table (``landdb reference load TABLE FILE``): units, boundaries, code lists, zones, holidays.
+"""Loading a reference file into its table (``landdb reference load TABLE FILE``): units, codes, zones, holidays, procedures.
 
 A file adds rows and changes rows of the same key; it deletes nothing, for what was once valid stays readable. One fault
 anywhere and nothing is loaded: every refusal names the row as a person counts it, the heading being line 1.
@@ -11,10 +11,8 @@ import datetime as dt
 import hashlib
 import io
 import json
-import math
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ from sqlalchemy.dialects.postgresql import Range
 from landdb.db.transaction import Tx
 from landdb.reference import store
 from landdb.reference.model import (
-    DATUM_OPERATIONS,
     AdminUnit,
     ColumnMissing,
     FileEmpty,
@@ -36,10 +33,10 @@ from landdb.reference.model import (
     RowTwice,
     TableUnknown,
     UnitKind,
-    fold,
 )
+from landdb.reference.procedure import RESULT, IdentifierTaken, Procedure, check
+from landdb.reference.sheets import SHEETS, Row, Sheet, read_date
 
-Row = dict[str, Any]
 MOST_PROBLEMS_SHOWN = 20
 BOUNDARY = "admin_unit_boundary"
 # Names under which public boundary files carry the code of the unit.
@@ -62,7 +59,8 @@ def load_table(tx: Tx, name: str, path: Path, boundary: BoundaryOptions | None =
     """Load ``path`` into the reference table ``name``; the same file twice changes nothing and says so.
 
     A row that somebody has changed by hand since is set back to what the file says, and counted as changed.
-    Raises: TableUnknown, FileUnreadable, FileEmpty, ColumnMissing, FileMalformed, RowTwice, ValidityOverlaps.
+    Raises: TableUnknown, FileUnreadable, FileEmpty, ColumnMissing, FileMalformed, RowTwice, ValidityOverlaps, and for procedures
+    what ``procedure.check`` raises and IdentifierTaken.
     """
     if name != BOUNDARY and name not in SHEETS:
         raise TableUnknown(table=name, tables=", ".join(sorted([*SHEETS, BOUNDARY])))
@@ -72,11 +70,38 @@ def load_table(tx: Tx, name: str, path: Path, boundary: BoundaryOptions | None =
         rows = _boundaries(tx, path.name, content, boundary or BoundaryOptions())
     else:
         rows = _sheet(tx, SHEETS[name], path.name, content)
+    if table == "procedure":
+        _refuse_other_procedures(tx, rows)
     added, changed = store.upsert(tx, table, rows)
     if table == "coordinate_zone":
         store.pin_zones(tx)
+    if table.startswith("procedure"):
+        _check_procedures(tx, table, {row["procedure_id"] for row in rows})
     repeated = _note_load(tx, table, path.name, content, len(rows)) and not (added or changed)
     return LoadReport(table, path.name, len(rows), added, changed, len(rows) - added - changed, repeated)
+
+
+def _refuse_other_procedures(tx: Tx, rows: Iterable[Row]) -> None:
+    """Dossiers name a procedure by its id: it must not become another one under them."""
+    given = {row["procedure_id"]: (row["code"], row["province_code"]) for row in rows}
+    for there in store.loaded_procedures(tx, given):
+        if (there.code, there.province_code) != given[there.procedure_id]:
+            raise IdentifierTaken(procedure_id=there.procedure_id, procedure=there.code)
+
+
+def _check_procedures(tx: Tx, table: str, procedure_ids: Iterable[int]) -> None:
+    """No dossier must get stuck in what was loaded. Stages come before their steps: those alone are not judged yet."""
+    for procedure in store.loaded_procedures(tx, procedure_ids):
+        if table == "procedure_step":
+            check(procedure)
+        elif procedure.steps:
+            check(_in_use(procedure))
+
+
+def _in_use(procedure: Procedure) -> Procedure:
+    """Without the stages that no step touches yet."""
+    used = {stage for step in procedure.steps for stage in (step.from_stage, step.to_stage)}
+    return replace(procedure, stages={name: stage for name, stage in procedure.stages.items() if name in used})
 
 
 def _note_load(tx: Tx, table: str, file: str, content: bytes, rows: int) -> bool:
@@ -101,256 +126,9 @@ def _content(path: Path) -> bytes:
 # ------------------------------------------------------------------ sheets of rows
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """What one kind of CSV file holds: the reader of each column, its key, where it points, and what rows must obey.
-
-    ``required`` columns must be filled in every row; the others must only be there as headings.
-    """
-
-    table: str
-    columns: Mapping[str, Callable[[str], Any]]
-    required: frozenset[str]
-    key: tuple[str, ...]
-    dated: bool = False
-    points_at: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    fault: Callable[[Row], str | None] = lambda row: None  # the column at fault, if any
-    derive: Callable[[Row], Row] = lambda row: {}
-
-
-def _text(text: str) -> str:
-    return unicodedata.normalize("NFC", " ".join(text.split()))
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
-
-
-def _flag(text: str) -> bool:
-    return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-
-
-def _date(text: str) -> dt.date:
-    """A day written 2025-07-01 or, as offices do, 01/07/2025."""
-    return dt.datetime.strptime(text, "%d/%m/%Y").date() if "/" in text else dt.date.fromisoformat(text)  # noqa: DTZ007  # a calendar day
-
-
-def _facts(text: str) -> dict[str, Any]:
-    facts = json.loads(text)
-    if not isinstance(facts, dict):
-        raise TypeError(text)
-    return facts
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    allowed = {word: word for word in words}
-    return lambda text: allowed[text]
-
-
-def _unit_fault(row: Row) -> str | None:
-    digits = {"province": 2, "district": 3, "commune": 5}[row["kind"]]
-    if not (row["code"].isascii() and row["code"].isdigit() and len(row["code"]) == digits):
-        return "code"
-    return "parent_id" if (row["kind"] == "province") != (row["parent_id"] is None) else None
-
-
-def _folded_names(row: Row) -> Row:
-    others = [other for other in (row["other_names"] or "").split(";") if other.strip()]
-    return {"name_folded": fold(row["name"]), "search_folded": "|".join(map(fold, [row["full_name"], *others]))}
-
-
-def _required(*columns: str) -> frozenset[str]:
-    return frozenset((*columns, "source"))
-
-
-SHEETS: Mapping[str, Sheet] = {
-    "admin_unit": Sheet(
-        "admin_unit",
-        {
-            "admin_unit_id": int,
-            "kind": _one_of(*UnitKind),
-            "code": _text,
-            "name": _text,
-            "full_name": _text,
-            "other_names": _text,
-            "parent_id": int,
-            "source": _text,
-        },
-        _required("admin_unit_id", "kind", "code", "name", "full_name"),
-        ("admin_unit_id",),
-        dated=True,
-        points_at={"parent_id": ("admin_unit", "admin_unit_id")},
-        fault=_unit_fault,
-        derive=_folded_names,
-    ),
-    "admin_unit_succession": Sheet(
-        "admin_unit_succession",
-        {
-            "old_unit_id": int,
-            "new_unit_id": int,
-            "partial": _flag,
-            "same_territory": _flag,
-            "effective_on": _date,
-            "decree": _text,
-            "decree_confirmed": _flag,
-            "source": _text,
-        },
-        _required("old_unit_id", "new_unit_id", "partial", "same_territory", "effective_on", "decree_confirmed"),
-        ("old_unit_id", "new_unit_id"),
-        points_at={"old_unit_id": ("admin_unit", "admin_unit_id"), "new_unit_id": ("admin_unit", "admin_unit_id")},
-        fault=lambda row: (
-            "same_territory"
-            if row["partial"] and row["same_territory"]
-            else "new_unit_id"
-            if row["old_unit_id"] == row["new_unit_id"]
-            else None
-        ),
-    ),
-    "code_list": Sheet(
-        "code_list",
-        {"code_list": _text, "name_vi": _text, "name_en": _text, "legal_source": _text, "note": _text, "source": _text},
-        _required("code_list", "name_vi", "name_en"),
-        ("code_list",),
-        dated=True,
-    ),
-    "code_value": Sheet(
-        "code_value",
-        {
-            "code_list": _text,
-            "code": _text,
-            "name_vi": _text,
-            "name_en": _text,
-            "parent_code": _text,
-            "attributes": _facts,
-            "confirmed": _flag,
-            "source": _text,
-        },
-        _required("code_list", "code", "name_vi", "confirmed"),
-        ("code_list", "code", "valid_from"),
-        dated=True,
-        points_at={"code_list": ("code_list", "code_list")},
-        derive=lambda row: {"attributes": row["attributes"] or {}},
-    ),
-    "code_mapping": Sheet(
-        "code_mapping",
-        {
-            "from_list": _text,
-            "from_code": _text,
-            "to_list": _text,
-            "to_code": _text,
-            "kind": _one_of("same", "replaced", "one_of", "split"),
-            "confirmed": _flag,
-            "note": _text,
-            "source": _text,
-        },
-        _required("from_list", "from_code", "to_list", "to_code", "kind", "confirmed"),
-        ("from_list", "from_code", "to_list", "to_code"),
-        points_at={
-            "from_list": ("code_list", "code_list"),
-            "to_list": ("code_list", "code_list"),
-            "from_code": ("code_value", "code"),
-            "to_code": ("code_value", "code"),
-        },
-    ),
-    "coordinate_zone": Sheet(
-        "coordinate_zone",
-        {
-            "srid": int,
-            "name": _text,
-            "projection": _one_of("Transverse Mercator"),
-            "central_meridian_deg": _number,
-            "scale_factor": _number,
-            "false_easting_m": _number,
-            "false_northing_m": _number,
-            "area_of_use": _text,
-            "west_deg": _number,
-            "south_deg": _number,
-            "east_deg": _number,
-            "north_deg": _number,
-            "datum_operation": _one_of(*DATUM_OPERATIONS),
-            "source": _text,
-        },
-        _required(
-            "srid",
-            "name",
-            "projection",
-            "central_meridian_deg",
-            "scale_factor",
-            "false_easting_m",
-            "false_northing_m",
-            "area_of_use",
-            "west_deg",
-            "south_deg",
-            "east_deg",
-            "north_deg",
-            "datum_operation",
-        ),
-        ("srid",),
-        fault=lambda row: (
-            "west_deg"
-            if row["west_deg"] >= row["east_deg"]
-            else "south_deg"
-            if row["south_deg"] >= row["north_deg"]
-            else None
-        ),
-    ),
-    "province_meridian": Sheet(
-        "province_meridian",
-        {
-            "province_name": _text,
-            "purpose": _one_of("cadastral_map", "administrative_map"),
-            "central_meridian_deg": _number,
-            "srid": int,
-            "confirmed": _flag,
-            "source": _text,
-        },
-        _required("province_name", "purpose", "central_meridian_deg", "srid", "confirmed"),
-        ("province_name", "purpose", "valid_from"),
-        dated=True,
-        points_at={"srid": ("coordinate_zone", "srid")},
-    ),
-    "tolerance": Sheet(
-        "tolerance",
-        {
-            "kind": _one_of(
-                "boundary_point_m",
-                "boundary_point_agricultural_m",
-                "overlap_width_m",
-                "overlap_area_m2",
-                "area_difference_m",
-            ),
-            "scale": int,
-            "value": _number,
-            "confirmed": _flag,
-            "source": _text,
-        },
-        _required("kind", "scale", "value", "confirmed"),
-        ("kind", "scale", "valid_from"),
-        dated=True,
-        fault=lambda row: "scale" if row["scale"] <= 0 else "value" if row["value"] < 0 else None,
-    ),
-    "holiday": Sheet(
-        "working_day_exception",
-        {
-            "on_date": _date,
-            "kind": _one_of("holiday", "in_lieu", "working_day"),
-            "name_vi": _text,
-            "name_en": _text,
-            "confirmed": _flag,
-            "source": _text,
-        },
-        _required("on_date", "kind", "name_vi", "name_en", "confirmed"),
-        ("on_date",),
-    ),
-}
-
-
 def _sheet(tx: Tx, sheet: Sheet, file: str, content: bytes) -> list[Row]:
     """The file's rows, ready for the table, or a refusal that names every fault found."""
-    columns = {**sheet.columns, "valid_from": _date, "valid_to": _date} if sheet.dated else dict(sheet.columns)
+    columns = {**sheet.columns, "valid_from": read_date, "valid_to": read_date} if sheet.dated else dict(sheet.columns)
     problems: list[RowProblem] = []
     rows: dict[int, Row] = {}
     for number, texts in _lines(file, content, list(columns)):
@@ -411,17 +189,21 @@ def _dates_at_fault(row: Row) -> str | None:
 
 
 def _pointing_nowhere(tx: Tx, sheet: Sheet, rows: Mapping[int, Row]) -> list[RowProblem]:
-    """Rows that name a unit, list or zone which is neither in the register nor in this file."""
+    """Rows that name a unit, list, stage or code which is neither in the register nor in this file."""
     problems = []
-    for column, (table, target) in sheet.points_at.items():
-        known = store.known_values(tx, table, target)
+    for columns, (table, targets) in sheet.pointers.items():
+        known = store.known_values(tx, table, *targets)
         if table == sheet.table:
-            known |= {row[target] for row in rows.values()}
-        problems += [
-            RowProblem(n, column, str(row[column]))
-            for n, row in rows.items()
-            if row[column] is not None and row[column] not in known
-        ]
+            known |= {tuple(row[target] for target in targets) for row in rows.values()}
+        for number, row in rows.items():
+            value = tuple(row[column] for column in columns)
+            if None not in value and value not in known:
+                problems.append(RowProblem(number, columns[-1], str(value[-1])))
+    for column, code_list in sheet.codes_of.items():
+        codes = store.known_codes(tx, code_list) | {RESULT}
+        for number, row in rows.items():
+            named = row[column] if isinstance(row[column], list) else [row[column]]
+            problems += [RowProblem(number, column, code) for code in named if code and code not in codes]
     return problems
 
 

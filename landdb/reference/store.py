@@ -42,15 +42,38 @@ from landdb.reference.model import (
     read_commune,
     tolerance_of,
 )
+from landdb.reference.procedure import (
+    ACTIONS,
+    STAGES,
+    Procedure,
+    ProcedureIncomplete,
+    ProcedurePaper,
+    ProcedureStage,
+    ProcedureStep,
+    ProcedureUnknown,
+    choose_procedure,
+)
+from landdb.reference.working_time import Hours, WorkingCalendar, years_loaded
 
 for _constraint in (
     "admin_unit_kind_code_valid_excl",
     "code_value_code_list_code_valid_excl",
     "province_meridian_valid_excl",
     "tolerance_kind_scale_valid_excl",
+    "working_hours_valid_excl",
+    "procedure_code_valid_excl",
+    "procedure_start_key",
 ):
     register(_constraint, ValidityOverlaps)
-for _constraint in ("admin_unit_parent_id_fkey", "code_value_code_list_fkey", "province_meridian_srid_fkey"):
+for _constraint in (
+    "admin_unit_parent_id_fkey",
+    "code_value_code_list_fkey",
+    "province_meridian_srid_fkey",
+    "procedure_stage_procedure_id_fkey",
+    "procedure_step_from_fkey",
+    "procedure_step_to_fkey",
+    "procedure_paper_procedure_id_fkey",
+):
     register(_constraint, RowRefersToNothing)
 
 # ------------------------------------------------------------------ administrative units
@@ -372,6 +395,152 @@ def calendar(tx: Tx, first: dt.date, last: dt.date) -> dict[dt.date, CalendarDay
     return {row.on_date: CalendarDay(**row._mapping) for row in rows}
 
 
+def working_calendar(tx: Tx, first: dt.date, last: dt.date) -> WorkingCalendar:
+    """The working time from ``first`` to the end of the year after ``last``, so that a limit may run on. In two queries.
+
+    Raises: WorkingHoursMissing.
+    """
+    last = dt.date(last.year + 1, 12, 31)
+    exceptions = calendar(tx, dt.date(first.year, 1, 1), last)
+    rows = tx.execute(
+        """SELECT weekday, opens_at, closes_at, lower(valid) AS valid_from, upper(valid) AS valid_to FROM working_hours
+           WHERE valid && daterange(CAST(:first AS date), CAST(:last AS date), '[]')""",
+        first=first,
+        last=last,
+    ).all()
+    starts = {day for row in rows for day in (row.valid_from, row.valid_to) if day is not None and first < day <= last}
+    return WorkingCalendar(
+        hours=_hours_on(rows, first),
+        exceptions=exceptions,
+        years=years_loaded(day for day, exception in exceptions.items() if exception.is_off),
+        changes={day: _hours_on(rows, day) for day in sorted(starts)},
+    )
+
+
+def _hours_on(rows: Iterable[Any], day: dt.date) -> Hours:
+    found: dict[int, list[tuple[dt.time, dt.time]]] = {}
+    for row in rows:
+        if Validity(row.valid_from, row.valid_to).holds_on(day):
+            found.setdefault(row.weekday, []).append((row.opens_at, row.closes_at))
+    return found
+
+
+# ------------------------------------------------------------------ procedures
+
+_PROCEDURE = """SELECT procedure_id, code, province_code, name_vi, name_en, limit_working_hours, limit_source, change_code,
+                       needs_registration, lower(valid) AS valid_from, upper(valid) AS valid_to, confirmed, source
+                FROM procedure"""
+_KEPT_FOR = dt.timedelta(minutes=1)
+_kept: dict[int, tuple[dt.datetime, Procedure]] = {}
+
+
+def get_procedure(tx: Tx, code: str, on: dt.date, province: str = "") -> Procedure:
+    """The procedure of this code in force on a day: the province's own, or else the one for all.
+
+    Raises: ProcedureUnknown, ProcedureIncomplete.
+    """
+    rows = tx.execute(f"{_PROCEDURE} WHERE code = :code AND valid @> CAST(:day AS date)", code=code, day=on).all()
+    return procedure_by_id(tx, choose_procedure(code, on, [_procedure(row) for row in rows], province).procedure_id)
+
+
+def procedure_by_id(tx: Tx, procedure_id: int) -> Procedure:
+    """The procedure of this id, in force or not. Kept in the process for a minute: a newly loaded row shows after that.
+
+    Raises: ProcedureUnknown, ProcedureIncomplete.
+    """
+    read_at, found = _kept.get(procedure_id, (None, None))
+    if found is None or read_at is None or abs(tx.now - read_at) > _KEPT_FOR:
+        found = next(iter(_procedures(tx, [procedure_id])), None)
+        if found is None:
+            raise ProcedureUnknown(procedure=procedure_id, on=None)
+        if not found.steps:
+            raise ProcedureIncomplete(procedure=found.code)
+        _kept[procedure_id] = (tx.now, found)
+    return found
+
+
+def list_procedures(tx: Tx, on: dt.date) -> list[Procedure]:
+    """Every procedure in force on a day that has its steps, those of provinces too, by code."""
+    ids = tx.execute("SELECT procedure_id FROM procedure WHERE valid @> CAST(:day AS date)", day=on).scalars().all()
+    return [procedure for procedure in _procedures(tx, ids) if procedure.steps]
+
+
+def loaded_procedures(tx: Tx, procedure_ids: Iterable[int]) -> list[Procedure]:
+    """These procedures as they stand in the tables now, complete or not; what the process kept of them is forgotten."""
+    ids = list(procedure_ids)
+    forget_procedures()
+    return _procedures(tx, ids)
+
+
+def forget_procedures() -> None:
+    """Read every procedure again when it is next asked for."""
+    _kept.clear()
+
+
+_STAGE = """SELECT procedure_id, stage, name_vi, name_en, national_status, limit_working_hours, pause_reason, is_first, is_last,
+                   source
+            FROM procedure_stage WHERE procedure_id = ANY(:ids)"""
+_STEP = """SELECT procedure_id, from_stage, action, to_stage, name_vi, name_en, duty, office_kinds, needs_reason, needs_papers,
+                  needs_signature, source
+           FROM procedure_step WHERE procedure_id = ANY(:ids)"""
+_PAPER = """SELECT procedure_id, paper_no, doc_type, name_vi, name_en, required, copies, confirmed, source
+            FROM procedure_paper WHERE procedure_id = ANY(:ids) ORDER BY paper_no"""
+
+
+def _procedures(tx: Tx, ids: Sequence[int]) -> list[Procedure]:
+    """In four queries, however many; stages and steps in the order of ``STAGES`` and ``ACTIONS``."""
+    rows = tx.execute(f"{_PROCEDURE} WHERE procedure_id = ANY(:ids) ORDER BY code, province_code, valid", ids=list(ids))
+    stages, steps, papers = (_by_procedure(tx, question, ids) for question in (_STAGE, _STEP, _PAPER))
+    return [
+        _procedure(
+            row,
+            stages=[ProcedureStage(**stage) for stage in stages.get(row.procedure_id, ())],
+            steps=[
+                ProcedureStep(
+                    **step | {"office_kinds": tuple(step["office_kinds"]), "needs_papers": tuple(step["needs_papers"])}
+                )
+                for step in steps.get(row.procedure_id, ())
+            ],
+            papers=[ProcedurePaper(**paper) for paper in papers.get(row.procedure_id, ())],
+        )
+        for row in rows
+    ]
+
+
+def _by_procedure(tx: Tx, question: str, ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in tx.execute(question, ids=list(ids)).mappings():
+        facts = dict(row)
+        found.setdefault(facts.pop("procedure_id"), []).append(facts)
+    return found
+
+
+def _procedure(
+    row: Any,
+    stages: Iterable[ProcedureStage] = (),
+    steps: Iterable[ProcedureStep] = (),
+    papers: Iterable[ProcedurePaper] = (),
+) -> Procedure:
+    in_order = sorted(stages, key=lambda stage: STAGES.index(stage.stage))
+    return Procedure(
+        procedure_id=row.procedure_id,
+        code=row.code,
+        province_code=row.province_code,
+        name_vi=row.name_vi,
+        name_en=row.name_en,
+        limit_working_hours=row.limit_working_hours,
+        limit_source=row.limit_source,
+        change_code=row.change_code,
+        needs_registration=row.needs_registration,
+        valid=Validity(row.valid_from, row.valid_to),
+        confirmed=row.confirmed,
+        source=row.source,
+        stages={stage.stage: stage for stage in in_order},
+        steps=tuple(sorted(steps, key=lambda step: (STAGES.index(step.from_stage), ACTIONS.index(step.action)))),
+        papers=tuple(papers),
+    )
+
+
 # ------------------------------------------------------------------ loading
 
 _KEYS: Mapping[str, tuple[Any, ...]] = {
@@ -385,14 +554,24 @@ _KEYS: Mapping[str, tuple[Any, ...]] = {
     "province_meridian": ("province_name", "purpose", t.START),
     "tolerance": ("kind", "scale", t.START),
     "working_day_exception": ("on_date",),
+    "working_hours": ("weekday", "opens_at", t.START),
+    "procedure": ("procedure_id",),
+    "procedure_stage": ("procedure_id", "stage"),
+    "procedure_step": ("procedure_id", "from_stage", "action"),
+    "procedure_paper": ("procedure_id", "paper_no"),
 }
 _TABLES: Mapping[str, Table] = {name: metadata.tables[name] for name in _KEYS}
 _ROWS_AT_ONCE = 500
 
 
-def known_values(tx: Tx, table: str, column: str) -> set[Any]:
-    """Every value of one column, to say which row of a file points at nothing."""
-    return set(tx.execute(select(_TABLES[table].c[column])).scalars())
+def known_values(tx: Tx, table: str, *columns: str) -> set[tuple[Any, ...]]:
+    """Every value of one column, or of several together, to say which row of a file points at nothing."""
+    return {tuple(row) for row in tx.execute(select(*(_TABLES[table].c[column] for column in columns)))}
+
+
+def known_codes(tx: Tx, code_list: str) -> set[str]:
+    """Every code of one list, in force or not."""
+    return set(tx.execute("SELECT code FROM code_value WHERE code_list = :code_list", code_list=code_list).scalars())
 
 
 def upsert(tx: Tx, table: str, rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     Boolean,
     CheckConstraint,
     Column,
@@ -10,12 +11,15 @@ from sqlalchemy import (
     DateTime,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
+    Time,
     column,
     func,
     text,
@@ -207,6 +211,129 @@ working_day_exception = Table(
     Column("confirmed", Boolean, nullable=False),
     Column("source", Text, nullable=False),
     CheckConstraint("kind IN ('holiday', 'in_lieu', 'working_day')", name="kind"),
+)
+
+working_hours = Table(
+    "working_hours",
+    metadata,
+    Column("weekday", SmallInteger, nullable=False, comment="ISO: 1 Monday … 7 Sunday"),
+    Column("opens_at", Time, nullable=False, comment="Vietnam time"),
+    Column("closes_at", Time, nullable=False),
+    Column("valid", DATERANGE, nullable=False),
+    Column("confirmed", Boolean, nullable=False),
+    Column("source", Text, nullable=False),
+    CheckConstraint("weekday BETWEEN 1 AND 7", name="weekday"),
+    CheckConstraint("opens_at < closes_at", name="order"),
+    _never_twice("working_hours_valid_excl", "weekday", "opens_at"),
+    Index("working_hours_start_key", "weekday", "opens_at", START, unique=True),
+    comment="The hours on which limits are counted; two rows a day leave out the lunch break.",
+)
+
+procedure = Table(
+    "procedure",
+    metadata,
+    Column("procedure_id", Integer, primary_key=True, autoincrement=False),
+    Column("code", Text, nullable=False, comment="code of the national list of administrative procedures (TTHC)"),
+    Column(
+        "province_code",
+        Text,
+        nullable=False,
+        server_default=text("''"),
+        comment="empty: wherever the province has none of its own",
+    ),
+    Column("name_vi", Text, nullable=False),
+    Column("name_en", Text, nullable=False),
+    Column("limit_working_hours", Integer, comment="null: set by the office"),
+    Column("limit_source", Text, comment="null exactly where there is no limit"),
+    Column("change_code", Text, comment="code of loai_bien_dong; null: none, or several"),
+    Column("needs_registration", Boolean, nullable=False, comment="closing with a result takes a registration"),
+    Column("valid", DATERANGE, nullable=False),
+    Column("confirmed", Boolean, nullable=False),
+    Column("source", Text, nullable=False),
+    CheckConstraint("(limit_working_hours IS NULL) = (limit_source IS NULL)", name="limit_sourced"),
+    CheckConstraint("limit_working_hours > 0", name="limit"),
+    _never_twice("procedure_code_valid_excl", "code", "province_code"),
+    Index("procedure_start_key", "code", "province_code", START, unique=True),
+    comment="An administrative procedure as one law or province has it; another law is another row.",
+)
+
+procedure_stage = Table(
+    "procedure_stage",
+    metadata,
+    Column(
+        "procedure_id",
+        Integer,
+        ForeignKey("procedure.procedure_id", name="procedure_stage_procedure_id_fkey"),
+        nullable=False,
+    ),
+    Column("stage", Text, nullable=False),
+    Column("name_vi", Text, nullable=False),
+    Column("name_en", Text, nullable=False),
+    Column("national_status", SmallInteger, nullable=False, comment="1..10 of the national portal"),
+    Column("limit_working_hours", Integer, comment="of the office that has it at this stage; null: set by the office"),
+    Column("pause_reason", Text, comment="null: the clock runs; else why it stands still (NĐ 101/2024 Đ22 k10)"),
+    Column("is_first", Boolean, nullable=False),
+    Column("is_last", Boolean, nullable=False),
+    Column("source", Text, nullable=False),
+    PrimaryKeyConstraint("procedure_id", "stage", name="procedure_stage_pkey"),
+    CheckConstraint("national_status BETWEEN 1 AND 10", name="national_status"),
+    CheckConstraint("limit_working_hours > 0", name="limit"),
+    CheckConstraint(
+        "pause_reason IN ('supplement', 'tax', 'payment', 'posting', 'inspection', 'opinion')", name="pause_reason"
+    ),
+)
+
+procedure_step = Table(
+    "procedure_step",
+    metadata,
+    Column("procedure_id", Integer, nullable=False),
+    Column("from_stage", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("to_stage", Text, nullable=False),
+    Column("name_vi", Text, nullable=False, comment="the button's words"),
+    Column("name_en", Text, nullable=False),
+    Column(
+        "duty",
+        Text,
+        nullable=False,
+        comment="the permission that it takes: one of the dossier permissions",
+    ),
+    Column("office_kinds", ARRAY(Text), nullable=False),
+    Column("needs_reason", Boolean, nullable=False),
+    Column("needs_papers", ARRAY(Text), nullable=False, comment="kinds of paper that must be in the dossier first"),
+    Column("needs_signature", Boolean, nullable=False, comment="one of the papers must carry a valid PAdES signature"),
+    Column("source", Text, nullable=False),
+    PrimaryKeyConstraint("procedure_id", "from_stage", "action", name="procedure_step_pkey"),
+    ForeignKeyConstraint(
+        ["procedure_id", "from_stage"],
+        ["procedure_stage.procedure_id", "procedure_stage.stage"],
+        name="procedure_step_from_fkey",
+    ),
+    ForeignKeyConstraint(
+        ["procedure_id", "to_stage"],
+        ["procedure_stage.procedure_id", "procedure_stage.stage"],
+        name="procedure_step_to_fkey",
+    ),
+)
+
+procedure_paper = Table(
+    "procedure_paper",
+    metadata,
+    Column(
+        "procedure_id",
+        Integer,
+        ForeignKey("procedure.procedure_id", name="procedure_paper_procedure_id_fkey"),
+        nullable=False,
+    ),
+    Column("paper_no", SmallInteger, nullable=False),
+    Column("doc_type", Text, nullable=False, comment="code list of scanned papers, or RESULT"),
+    Column("name_vi", Text, nullable=False),
+    Column("name_en", Text, nullable=False),
+    Column("required", Boolean, nullable=False),
+    Column("copies", SmallInteger, nullable=False, server_default=text("1")),
+    Column("confirmed", Boolean, nullable=False, comment="false: office practice, no legal list seen"),
+    Column("source", Text, nullable=False),
+    PrimaryKeyConstraint("procedure_id", "paper_no", name="procedure_paper_pkey"),
 )
 
 reference_load = Table(

@@ -14,7 +14,7 @@ import pytest
 import landdb.reference
 from landdb import messages
 from landdb.errors import LandError
-from landdb.reference import model
+from landdb.reference import model, procedure
 
 DATA = Path(landdb.reference.__file__).parent / "data"
 FILES = sorted(path.stem for path in DATA.glob("*.csv"))
@@ -39,8 +39,13 @@ def test_every_file_is_known() -> None:
         "code_value",
         "coordinate_zone",
         "holiday",
+        "procedure",
+        "procedure_paper",
+        "procedure_stage",
+        "procedure_step",
         "province_meridian",
         "tolerance",
+        "working_hours",
     ]
 
 
@@ -60,6 +65,8 @@ def test_every_row_has_a_source_and_clean_text(name: str) -> None:
         ("code_value", ("code_list", "code")),
         ("tolerance", ("kind", "scale")),
         ("province_meridian", ("province_name", "purpose")),
+        ("procedure", ("code", "province_code")),
+        ("working_hours", ("weekday", "opens_at")),
     ],
 )
 def test_nothing_holds_twice_on_one_day(name: str, key: tuple[str, ...]) -> None:
@@ -152,6 +159,7 @@ def test_a_mapping_with_several_targets_says_whether_one_or_all_are_meant() -> N
 def test_both_languages_have_a_text_for_every_refusal() -> None:
     codes = {kind.code for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, LandError)}
     codes = {code for code in codes if code.startswith("reference.")}
-    assert len(codes) >= 15
+    codes |= {kind.code for kind in vars(procedure).values() if isinstance(kind, type) and issubclass(kind, LandError)}
+    assert len(codes) >= 23
     for language in messages.LANGUAGES:
         assert codes <= set(messages.catalogue(language))

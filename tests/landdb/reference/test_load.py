@@ -12,7 +12,7 @@ import pytest
 import landdb.reference
 from landdb.db.transaction import Tx
 from landdb.reference import store
-from landdb.reference.load import SHEETS, BoundaryOptions, load_table
+from landdb.reference.load import BoundaryOptions, load_table
 from landdb.reference.model import (
     ColumnMissing,
     FileEmpty,
@@ -23,6 +23,7 @@ from landdb.reference.model import (
     ValidityOverlaps,
     ZoneDefinitionWrong,
 )
+from landdb.reference.sheets import SHEETS
 
 DATA = Path(landdb.reference.__file__).parent / "data"
 HOLIDAYS = "on_date,kind,name_vi,name_en,confirmed,source\n"
