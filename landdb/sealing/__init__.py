@@ -1,1 +1,1 @@
-"""Keys, and what is sealed with them: identity numbers encrypted with a keyed blind index, short signed tokens."""
+"""Keys, and what is sealed with them: identity numbers, short tokens, seals, hash chains, checkpoints, signatures of papers."""

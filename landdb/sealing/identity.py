@@ -2,6 +2,7 @@
 
 A sealed value is ``version (1 byte) | key number (1) | nonce (12) | AES-256-GCM ciphertext and tag``. The kind of
 number is bound to the value: a passport cannot be passed off as a citizen's card by moving bytes between columns.
+Other private text is sealed alike under a ``purpose`` of its own, bound to what it belongs to.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ from landdb.sealing.keys import Keys
 
 VERSION: Final = 1
 NONCE_BYTES: Final = 12
+IDENTITY: Final = "identity"
+SUBMISSION: Final = "submission"
+"""Purposes: each has a key of its own."""
+CITIZEN: Final = "citizen"
+"""The kind under which people's numbers of old files and of applications are sealed and found."""
 
 
 class SealBroken(LandError):
@@ -32,21 +38,21 @@ def normalised(number: str) -> str:
     return "".join(sign for sign in unicodedata.normalize("NFKC", number).upper() if sign.isalnum())
 
 
-def encrypt(keys: Keys, kind: str, number: str) -> bytes:
-    """Seal a number as written. Two seals of the same number differ."""
+def encrypt(keys: Keys, kind: str, number: str, *, purpose: str = IDENTITY) -> bytes:
+    """Seal a number (or another private text) as written. Two seals of the same number differ."""
     nonce = os.urandom(NONCE_BYTES)
-    sealed = AESGCM(keys.derived("identity")).encrypt(nonce, number.encode(), kind.encode())
+    sealed = AESGCM(keys.derived(purpose)).encrypt(nonce, number.encode(), kind.encode())
     return bytes((VERSION, keys.current)) + nonce + sealed
 
 
-def decrypt(keys: Keys, kind: str, sealed: bytes) -> str:
-    """Open a sealed number. Raises: ``SealBroken``."""
+def decrypt(keys: Keys, kind: str, sealed: bytes, *, purpose: str = IDENTITY) -> str:
+    """Open what ``encrypt`` sealed for the same kind and purpose. Raises: ``SealBroken``."""
     value = bytes(sealed)
     if len(value) < 2 + NONCE_BYTES + 16 or value[0] != VERSION or value[1] not in keys.numbers:
         raise SealBroken()
     nonce, rest = value[2 : 2 + NONCE_BYTES], value[2 + NONCE_BYTES :]
     try:
-        return AESGCM(keys.derived("identity", value[1])).decrypt(nonce, rest, kind.encode()).decode()
+        return AESGCM(keys.derived(purpose, value[1])).decrypt(nonce, rest, kind.encode()).decode()
     except InvalidTag as error:
         raise SealBroken() from error
 
