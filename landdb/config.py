@@ -31,10 +31,25 @@ class Settings(BaseSettings):
     secret_file: Path | None = Field(
         default=None, description="file with the secret key; empty: made inside LANDDB_DATA (demo only)"
     )
+    trust_folder: Path | None = Field(
+        default=None, description="folder of certificates that personal signatures must lead to; empty: nobody's"
+    )
     real_data: Path | None = Field(default=None, description="folder of foreign files for the interoperability tests")
     one_person: bool = Field(default=False, description="the person who submitted an import may approve it (demo only)")
     body_cache_mb: int = Field(
         default=64, description="finished answers kept in each API process, in megabytes; 0: none"
+    )
+    prefill_open: bool = Field(
+        default=False, description="online forms are filled from the register in production too (the demo always does)"
+    )
+    clamd_socket: Path | None = Field(
+        default=None, description="unix socket of ClamAV's daemon; empty: papers are not scanned"
+    )
+    registration_required: bool = Field(
+        default=False, description="a dossier that changes the register is closed only with its registration"
+    )
+    public_address: str = Field(
+        default="", description="address of the citizens' page, printed in QR codes; empty: that of the request"
     )
     max_upload_mb: int = Field(default=2048, description="largest upload, in megabytes")
 

@@ -6,10 +6,14 @@ province are sound and lie over one another, is done here: they stream through t
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import numpy as np
@@ -20,12 +24,15 @@ import typer
 from etl.batch import Ints, Rings
 from etl.coverage import CoverageCheck, Overlaps
 from etl.rules.context import Tolerances
+from landdb.config import settings
 from landdb.db.transaction import Database, Tx
+from landdb.files import FileStore, FileUnknown
 from landdb.intake.check import OVERLAP_M2
 from landdb.intake.model import Progress, silent
 from landdb.messages import Language, message
+from landdb.views import evidence
 from landdb.views import verify as invariants
-from landdb.views.verify import EXAMPLES, Example, ShapePage, Violation
+from landdb.views.verify import EXAMPLES, Example, KeptBlob, ShapePage, Violation
 from ops.output import EXIT_VIOLATED, Json, emit, language, progress
 from ops.session import open_database
 
@@ -48,14 +55,29 @@ class Verdict:
         return not self.violations
 
 
-def verify(database: Database, *, geometry: bool = False, tell: Progress = silent) -> Verdict:
-    """Try every invariant at one moment of the register; ``geometry`` adds the shapes and their overlaps."""
+def verify(
+    database: Database,
+    *,
+    geometry: bool = False,
+    chain: bool = False,
+    receipts: bool = False,
+    files: FileStore | None = None,
+    tell: Progress = silent,
+) -> Verdict:
+    """Try every invariant at one moment of the register.
+
+    ``geometry`` adds the shapes and their overlaps, ``chain`` every dossier's history and the checkpoints over them, ``receipts``
+    every receipt and seal of a hand-over, ``files`` the bytes of every paper.
+    """
     started = time.monotonic()
     with database.begin() as tx:
         invariants.take_snapshot(tx)
         verdict = judge(tx, tell)
         if geometry:
             verify_shapes(tx, verdict, tell)
+        verify_evidence(tx, verdict, [*(CHAIN if chain else ()), *(RECEIPTS if receipts else ())], tell)
+        if files is not None:
+            verify_files(tx, files, verdict, tell)
     verdict.seconds = round(time.monotonic() - started, 2)
     return verdict
 
@@ -91,6 +113,67 @@ def verify_shapes(tx: Tx, verdict: Verdict, tell: Progress = silent) -> None:
     _note(verdict, "geometry_valid", _named(tx, "geometry_valid", pile.unsound))
     _note(verdict, "geometry_far", _named(tx, "geometry_far", far))
     _note(verdict, "geometry_overlap", _overlapping(tx, beyond))
+
+
+CHAIN: Final = ("chain_unbroken", "checkpoint_sound")
+RECEIPTS: Final = ("receipt_sealed", "handover_sealed")
+_EVIDENCE: Final[dict[str, Callable[[Tx], Iterator[evidence.Fault]]]] = {
+    "chain_unbroken": evidence.chain_faults,
+    "checkpoint_sound": evidence.checkpoint_faults,
+    "receipt_sealed": evidence.receipt_faults,
+    "handover_sealed": evidence.handover_faults,
+}
+NAMED: Final = 1000
+"""Faults of evidence that are told one by one: each is a dossier that somebody must look at."""
+
+
+def verify_evidence(tx: Tx, verdict: Verdict, checks: Sequence[str], tell: Progress = silent) -> None:
+    """Recompute hashes and seals; each fault with its dossier and the number of the event."""
+    for done, check in enumerate(checks):
+        tell(check, done, len(checks))
+        count, named = 0, []
+        for fault in _EVIDENCE[check](tx):
+            count += 1
+            if count <= NAMED:
+                named.append(Example(fault.where, fault.what))
+        _note(verdict, check, Violation(check, count, tuple(named)) if count else None)
+
+
+ORPHAN_HOURS: Final = 24
+"""A file may wait that long for the transaction that makes it somebody's paper."""
+
+
+def verify_files(tx: Tx, files: FileStore, verdict: Verdict, tell: Progress = silent) -> None:
+    """Whether each paper's bytes lie in the store as they came, and whether each stored file is somebody's (I10)."""
+    broken: list[Example] = []
+    for done, blob in enumerate(invariants.kept_blobs(tx)):
+        tell("files", done, None)
+        fault = _fault_of_file(files, blob)
+        if fault:
+            broken.append(Example(blob.dossiers, f"{blob.sha256}: {fault}"))
+    _note(verdict, "file_whole", Violation("file_whole", len(broken), tuple(broken[:EXAMPLES])) if broken else None)
+    old = [path.name for path in files.root.glob("[0-9a-f][0-9a-f]/*") if _is_old(path, tx.now)]
+    lost = [Example(name, "belongs to nothing") for name in sorted(set(old) - invariants.owned(tx, old))]
+    _note(verdict, "file_owned", Violation("file_owned", len(lost), tuple(lost[:EXAMPLES])) if lost else None)
+
+
+def _fault_of_file(files: FileStore, blob: KeptBlob) -> str | None:
+    try:
+        with files.path(blob.sha256).open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+            size = stream.seek(0, os.SEEK_END)
+    except (FileUnknown, OSError) as error:
+        return type(error).__name__
+    if size != blob.size_bytes:
+        return f"{size} bytes instead of {blob.size_bytes}"
+    return None if found == blob.sha256 else "other bytes"
+
+
+def _is_old(path: Path, now: dt.datetime) -> bool:
+    try:
+        return now.timestamp() - path.stat().st_mtime > ORPHAN_HOURS * 3600
+    except FileNotFoundError:  # taken into use, or thrown away, meanwhile
+        return False
 
 
 @dataclass
@@ -217,11 +300,15 @@ def register(app: typer.Typer) -> None:
 
 def verify_command(
     geometry: Annotated[bool, typer.Option("--geometry", help="also the shapes and their overlaps")] = False,
+    chain: Annotated[bool, typer.Option("--chain", help="also every dossier's history and the checkpoints")] = False,
+    receipts: Annotated[bool, typer.Option("--receipts", help="also the receipts and seals of hand-overs")] = False,
+    files: Annotated[bool, typer.Option("--files", help="also the bytes of every paper")] = False,
     json_mode: Json = False,
 ) -> None:
     """Try every invariant of the register; exit code 4 names each violation."""
     with open_database() as database, progress("kiểm tra" if language() == "vi" else "verify") as tell:
-        verdict = verify(database, geometry=geometry, tell=tell)
+        stored = FileStore(settings().files_dir) if files else None
+        verdict = verify(database, geometry=geometry, chain=chain, receipts=receipts, files=stored, tell=tell)
     emit(json_mode, as_data(verdict, language()), as_lines(verdict, language()))
     if not verdict.clean:
         raise typer.Exit(EXIT_VIOLATED)

@@ -196,6 +196,24 @@ class OfficeDatesWrong(Invalid):
     code = "access.office_dates_wrong"
 
 
+class CoverTaken(Conflict):
+    """Somebody looks after this desk on some of these days already."""
+
+    code = "access.cover_taken"
+
+
+class CoverRefused(Invalid):
+    """A desk is looked after by another person of the same office. Params: ``staff``, ``cover``."""
+
+    code = "access.cover_refused"
+
+
+class CoverDatesWrong(Invalid):
+    """Params: ``from_on``, ``to_on``."""
+
+    code = "access.cover_dates_wrong"
+
+
 class CommuneUnknown(NotFound):
     """Params: ``commune``."""
 
@@ -280,6 +298,18 @@ class StaffRole:
     office_id: int
     office_name: str
     granted_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Cover:
+    """Leave: whose desk is looked after by whom. ``to_on`` is the first day on which they are back."""
+
+    staff_id: UUID
+    staff_name: str
+    cover_id: UUID
+    cover_name: str
+    from_on: dt.date
+    to_on: dt.date
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ PUBLIC: Final = frozenset(
         "session:open",  # to sign in one must not be signed in yet
         "service:status",  # health and metrics: counts and times, nothing of the register
         "service:docs",  # the description of this very interface
+        "service:form",  # procedures and forms, sending one in, public status by code and a second fact
     }
 )
 """What anybody may do without signing in (decisions.md §9). The list stands here and nowhere else."""
@@ -38,6 +39,8 @@ KEY_PERMISSIONS: Final = frozenset(
         "import:approve",
         "import:undo",
         "export:run",
+        "dossier:read",
+        "dossier:receive",
     }
 )
 """What a service key may be given; the administration of accounts always needs a person."""
@@ -46,16 +49,28 @@ ADMINISTRATION: Final = frozenset(
     {"admin:read", "admin:staff", "admin:offices", "admin:keys", "admin:holidays", "reference:load"}
 )
 
-PERMISSIONS: Final = PUBLIC | SIGNED_IN | KEY_PERMISSIONS | ADMINISTRATION
+DUTIES: Final = frozenset({"dossier:receive", "dossier:work", "dossier:sign", "dossier:tax", "dossier:return"})
+"""What a step of a procedure may take (``procedure_step.duty``)."""
 
-_REGISTRAR: Final = frozenset({"parcel:card", "import:read", "import:approve", "import:undo", "export:run"})
+DOSSIERS: Final = DUTIES | {"dossier:read", "dossier:handover", "dossier:assign", "dossier:oversee", "dossier:force"}
+
+PERMISSIONS: Final = PUBLIC | SIGNED_IN | KEY_PERMISSIONS | ADMINISTRATION | DOSSIERS
+
+_OFFICER: Final = frozenset({"dossier:read", "dossier:work", "dossier:handover"})
+_REGISTRAR: Final = frozenset({"parcel:card", "import:read", "import:approve", "import:undo", "export:run"}) | _OFFICER
 
 ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "survey_officer": frozenset({"import:submit", "import:read", "import:mend"}),
         "registrar": _REGISTRAR,
-        "branch_head": _REGISTRAR | {"import:mend"},
-        "land_officer": frozenset({"parcel:card"}),
+        "branch_head": _REGISTRAR | {"import:mend", "dossier:assign", "dossier:sign"},
+        "land_officer": frozenset({"parcel:card"}) | _OFFICER,
+        "desk_officer": frozenset(
+            {"parcel:card", "dossier:read", "dossier:receive", "dossier:work", "dossier:return", "dossier:handover"}
+        ),
+        "commune_leader": frozenset({"dossier:read", "dossier:sign", "dossier:assign", "dossier:handover"}),
+        "tax_officer": frozenset({"dossier:read", "dossier:tax", "dossier:handover"}),
+        "supervisor": frozenset({"dossier:read", "dossier:oversee", "dossier:force"}),
         # Separation of duties: who runs the machine reads neither holders nor dossiers (security.md §1).
         "sysadmin": ADMINISTRATION,
         "auditor": frozenset({"import:read", "admin:read"}),

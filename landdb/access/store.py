@@ -17,6 +17,8 @@ from landdb.access.model import (
     Account,
     ApiKey,
     CommuneServedAlready,
+    Cover,
+    CoverTaken,
     LoginTaken,
     Office,
     OfficeTaken,
@@ -29,6 +31,7 @@ from landdb.db.transaction import Tx
 register("staff_login_key", LoginTaken)
 register("office_code_valid_excl", OfficeTaken)
 register("office_commune_valid_excl", CommuneServedAlready)
+register("staff_cover_days_excl", CoverTaken)
 
 # Offices ------------------------------------------------------------------------------------------------------------
 
@@ -207,6 +210,12 @@ def find_staff(tx: Tx, login: str) -> Staff | None:
     return row and Staff(**row._mapping)
 
 
+def staff_names(tx: Tx, staff_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The names of these people, active or not; whom the register does not know is left out."""
+    rows = tx.execute("SELECT staff_id, full_name FROM staff WHERE staff_id = ANY(:ids)", ids=list(staff_ids))
+    return {row.staff_id: row.full_name for row in rows}
+
+
 def list_staff(tx: Tx, *, after: str, limit: int, office_id: int | None, inactive_too: bool) -> list[Staff]:
     """People by login; those who left only if asked for."""
     rows = tx.execute(
@@ -287,6 +296,72 @@ def delete_role(tx: Tx, staff_id: UUID, role: str, office_id: int) -> bool:
             role=role,
             office_id=office_id,
         ).rowcount
+    )
+
+
+# Cover for leave ----------------------------------------------------------------------------------------------------
+
+
+def add_cover(tx: Tx, staff_id: UUID, cover_id: UUID, from_on: dt.date, to_on: dt.date) -> None:
+    """A desk is looked after from a day until another (the first without). Raises: ``CoverTaken``."""
+    tx.execute(
+        """INSERT INTO staff_cover (staff_id, cover_id, days)
+           VALUES (:staff_id, :cover_id, daterange(CAST(:from_on AS date), CAST(:to_on AS date)))""",
+        staff_id=staff_id,
+        cover_id=cover_id,
+        from_on=from_on,
+        to_on=to_on,
+    )
+
+
+def end_cover(tx: Tx, staff_id: UUID, on: dt.date) -> bool:
+    """From this day on the person is back: a cover under way ends, one to come is dropped; false if there is none."""
+    dropped = tx.execute(
+        "DELETE FROM staff_cover WHERE staff_id = :staff_id AND lower(days) >= :day", staff_id=staff_id, day=on
+    )
+    ended = tx.execute(
+        """UPDATE staff_cover SET days = daterange(lower(days), CAST(:day AS date))
+           WHERE staff_id = :staff_id AND upper(days) > :day""",
+        staff_id=staff_id,
+        day=on,
+    )
+    return bool(dropped.rowcount + ended.rowcount)
+
+
+def list_covers(tx: Tx, office_id: int) -> list[Cover]:
+    """Who is away or will be, in one office, and who looks after their desk."""
+    rows = tx.execute(
+        """SELECT c.staff_id, s.full_name AS staff_name, c.cover_id, k.full_name AS cover_name,
+                  lower(c.days) AS from_on, upper(c.days) AS to_on
+           FROM staff_cover c JOIN staff s USING (staff_id) JOIN staff k ON k.staff_id = c.cover_id
+           WHERE s.office_id = :office_id AND upper(c.days) > :today ORDER BY lower(c.days), s.login""",
+        office_id=office_id,
+        today=tx.today,
+    )
+    return [Cover(**row._mapping) for row in rows]
+
+
+def covered_by(tx: Tx, staff_id: UUID, on: dt.date) -> list[UUID]:
+    """Whose desks a person looks after on a day, apart from their own."""
+    return list(
+        tx.execute(
+            "SELECT staff_id FROM staff_cover WHERE cover_id = :staff_id AND days @> CAST(:day AS date) ORDER BY staff_id",
+            staff_id=staff_id,
+            day=on,
+        ).scalars()
+    )
+
+
+def heads_of(tx: Tx, office_id: int, roles: Sequence[str]) -> list[UUID]:
+    """Active people who hold one of the roles in an office, the longest-serving first."""
+    return list(
+        tx.execute(
+            """SELECT s.staff_id FROM staff s JOIN staff_role r USING (staff_id)
+               WHERE r.office_id = :office_id AND r.role = ANY(:roles) AND s.active
+               GROUP BY s.staff_id, s.created_at ORDER BY s.created_at, s.staff_id""",
+            office_id=office_id,
+            roles=list(roles),
+        ).scalars()
     )
 
 
@@ -445,11 +520,15 @@ def delete_sessions_of(tx: Tx, staff_id: UUID) -> int:
     return tx.execute("DELETE FROM session WHERE staff_id = :staff_id", staff_id=staff_id).rowcount
 
 
-def delete_spent(tx: Tx, *, answers_before: dt.datetime) -> None:
+def delete_spent(tx: Tx, *, answers_before: dt.datetime, lasting_before: dt.datetime) -> None:
     """Sweep what no longer counts: ended sessions, old revocations and old kept answers."""
     tx.execute("DELETE FROM session WHERE expires_at < :now", now=tx.now)
     tx.execute("DELETE FROM token_revocation WHERE at < :before", before=tx.now - dt.timedelta(days=1))
-    tx.execute("DELETE FROM idempotency_key WHERE created_at < :before", before=answers_before)
+    tx.execute(
+        "DELETE FROM idempotency_key WHERE created_at < CASE WHEN lasting THEN CAST(:far AS timestamptz) ELSE :near END",
+        far=lasting_before,
+        near=answers_before,
+    )
 
 
 def add_revocation(tx: Tx, subject: str) -> None:
@@ -577,12 +656,13 @@ def list_events(tx: Tx, *, before: int | None, limit: int, staff_id: UUID | None
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """The answer that a key has got already. ``headers`` is JSON."""
+    """The answer that a key has got already. ``headers`` is JSON; ``lasting``: of an act on a dossier or a hand-over."""
 
     request_hash: bytes
     status: int
     headers: str
     body: bytes
+    lasting: bool = False
 
 
 def try_lock_key(tx: Tx, caller: str, key: str) -> bool:
@@ -607,15 +687,19 @@ def get_answer(tx: Tx, caller: str, key: str) -> KeptAnswer | None:
 
 
 def add_answer(tx: Tx, caller: str, key: str, answer: KeptAnswer) -> None:
-    """Keep an answer in the transaction of the work itself."""
+    """Keep an answer in the transaction of the work itself, in place of a refusal that had been kept."""
     tx.execute(
-        """INSERT INTO idempotency_key (caller, key, request_hash, status, headers, body, created_at)
-           VALUES (:caller, :key, :request_hash, :status, :headers, :body, :now)""",
+        """INSERT INTO idempotency_key (caller, key, request_hash, status, headers, body, lasting, created_at)
+           VALUES (:caller, :key, :request_hash, :status, :headers, :body, :lasting, :now)
+           ON CONFLICT ON CONSTRAINT idempotency_key_pkey DO UPDATE
+           SET request_hash = :request_hash, status = :status, headers = :headers, body = :body, created_at = :now
+           WHERE idempotency_key.status >= 400""",
         caller=caller,
         key=key,
         request_hash=answer.request_hash,
         status=answer.status,
         headers=answer.headers,
         body=answer.body,
+        lasting=answer.lasting,
         now=tx.now,
     )

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg2.extensions
 import psycopg2.extras
-from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, text
+from sqlalchemy import Connection, CursorResult, Engine, Executable, NestedTransaction, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -83,11 +83,15 @@ class Tx:
 
         Raises: the domain error that a violated named constraint stands for (``landdb.db.constraints``).
         """
-        executable = text(statement) if isinstance(statement, str) else statement
+        executable = _parsed(statement) if isinstance(statement, str) else statement
         try:
             return self.connection.execute(executable, params if params is not None else named)
         except DBAPIError as error:
             raise refusal_of(error) from error
+
+    def savepoint(self) -> NestedTransaction:
+        """A point to return to (``.rollback()``): what came after it is undone alone, the locks taken after it are freed."""
+        return self.connection.begin_nested()
 
     def copy(self, statement: str, chunks: Iterable[bytes]) -> int:
         """Send binary COPY data to ``statement`` (``COPY … FROM STDIN``); rows copied."""
@@ -106,6 +110,10 @@ class Tx:
         connection = self.connection.connection.driver_connection
         assert isinstance(connection, psycopg2.extensions.connection)
         return connection
+
+
+# Finding the named parameters of a long statement takes longer than sending it.
+_parsed = lru_cache(maxsize=1024)(text)
 
 
 class _Chunks:

@@ -16,6 +16,8 @@ from landdb.db.transaction import Tx
 READ_IMPORT = "import.read"
 APPLY_IMPORT = "import.apply"
 UNDO_IMPORT = "import.undo"
+MAKE_CHECKPOINT = "sealing.checkpoint"
+WATCH_DOSSIERS = "dossier.watch"
 IMPORT_QUEUE = "imports"
 
 # Only a way to write a row of the queue: this app opens no connection of its own.

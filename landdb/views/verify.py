@@ -22,7 +22,7 @@ SHAPES_AT_ONCE: Final = 20_000
 _FIRST: Final = UUID(int=0)
 
 ZONES: Final = "zones_pinned"
-CHECKS: Final[tuple[str, ...]] = (
+LAND: Final[tuple[str, ...]] = (
     ZONES,
     "data_version_present",
     "version_in_force_one",
@@ -49,7 +49,32 @@ CHECKS: Final[tuple[str, ...]] = (
     "staging_owned",
     "staging_purged",
 )
+DOSSIERS: Final[tuple[str, ...]] = (
+    "custody_open_one",  # I1
+    "custody_as_dossier",  # I2
+    "custody_unbroken",  # I3
+    "custody_by_handover",  # I4
+    "handover_open_one",  # I5
+    "handover_receipts",  # I6
+    "handover_as_sealed",  # I6
+    "outbox_numbered",  # I7
+    "outbox_linked",  # I7
+    "inbox_numbered",  # I7
+    "event_numbered",  # I8
+    "event_of_change",  # I8
+    "event_messages",  # I8
+    "event_linked",  # I9
+    "papers_verified",  # I10
+    "dossier_conserved",  # I12
+    "dossier_booked",  # I12
+    "dossier_held_or_closed",  # I12
+)
+"""The invariants of custody (design: custody.md §7). Each names the dossier by its code."""
+
+CHECKS: Final[tuple[str, ...]] = (*LAND, *DOSSIERS)
 """Every invariant that a statement can prove, in the order in which they are tried."""
+
+BLOBS_AT_ONCE: Final = 1_000
 
 FEATURE_KEYS: Final = (
     *(f"top.{key}" for key in ("type", "id", "geometry", "properties")),
@@ -162,3 +187,33 @@ def labels(tx: Tx, parcels: Sequence[UUID]) -> dict[str, str]:
     """What people call these parcels, by id."""
     rows: Any = tx.execute(statement_file(HERE, "verify_labels"), parcels=list(parcels))
     return {row.parcel_id: row.label for row in rows}
+
+
+@dataclass(frozen=True)
+class KeptBlob:
+    """Bytes that papers are made of: where they should lie, how many there are, and the dossiers that have them."""
+
+    sha256: str
+    size_bytes: int
+    dossiers: str
+
+
+def kept_blobs(tx: Tx) -> Iterator[KeptBlob]:
+    """Every blob that is not in quarantine, page by page, with the codes of its dossiers."""
+    after = ""
+    while page := tx.execute(statement_file(HERE, "verify_blobs"), after=after, rows=BLOBS_AT_ONCE).all():
+        for row in page:
+            yield KeptBlob(**row._mapping)
+        after = page[-1].sha256
+
+
+def owned(tx: Tx, digests: Sequence[str]) -> set[str]:
+    """Which of these files belong to a paper, to an upload, or to an import."""
+    return set(
+        tx.execute(
+            """SELECT sha256 FROM blob WHERE sha256 = ANY (CAST(:digests AS text[]))
+               UNION SELECT sha256 FROM upload WHERE sha256 = ANY (CAST(:digests AS text[]))
+               UNION SELECT sha256 FROM import_file WHERE sha256 = ANY (CAST(:digests AS text[]))""",
+            digests=list(digests),
+        ).scalars()
+    )

@@ -239,6 +239,16 @@ def test_the_working_calendar(tx: Tx) -> None:
     assert not reference.calendar(tx, day, day)[day].is_off
 
 
+def test_answers_to_acts_on_dossiers_are_kept_for_long(tx: Tx) -> None:
+    for lasting in (True, False):
+        for days in (1, 3, 399, 401):
+            then = replace(tx, now=tx.now - dt.timedelta(days=days))
+            store.add_answer(then, "a", f"{lasting}-{days}", store.KeptAnswer(b"h", 200, "{}", b"", lasting))
+    sweep_access(tx)
+    left = tx.execute("SELECT key FROM idempotency_key ORDER BY key").scalars().all()
+    assert left == ["False-1", "True-1", "True-3", "True-399"]
+
+
 def test_the_sweep_leaves_what_counts(tx: Tx, person: UUID) -> None:
     store.add_session(tx, b"old", person, tx.now - dt.timedelta(seconds=1))
     store.add_session(tx, b"new", person, tx.now + dt.timedelta(hours=1))
