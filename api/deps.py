@@ -43,11 +43,19 @@ __all__ = [
 ]
 
 
-def permission(name: str, *, query: tuple[str, ...] = (), idempotent: bool = True) -> dict[str, Any]:
+def permission(
+    name: str,
+    *,
+    query: tuple[str, ...] = (),
+    idempotent: bool = True,
+    key_required: bool = False,
+    takes_files: bool = False,
+) -> dict[str, Any]:
     """The ``openapi_extra`` with which a route says who may use it.
 
     ``query`` names parameters that the route reads from the request by itself; ``idempotent`` is false for calls whose
-    answer must not be kept (sign-in).
+    answer must not be kept (sign-in); ``key_required`` is true for calls that may never happen twice, and whose refusals are
+    kept as well (``api.idempotency``); ``takes_files`` is true for routes that read a file from the body themselves.
     """
     if name not in PERMISSIONS:
         raise ValueError(f"unknown permission {name!r}")
@@ -56,6 +64,10 @@ def permission(name: str, *, query: tuple[str, ...] = (), idempotent: bool = Tru
         extra["x-query"] = list(query)
     if not idempotent:
         extra["x-idempotent"] = False
+    if key_required:
+        extra["x-key-required"] = True
+    if takes_files:
+        extra["x-takes-files"] = True
     return extra
 
 

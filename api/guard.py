@@ -102,7 +102,10 @@ class Guard:
         extra = (route.openapi_extra or {}).get("x-query", ())
         self.query = query_names(route.dependant) | frozenset(extra)
         self.idempotent = bool((route.openapi_extra or {}).get("x-idempotent", True))
-        self.takes_files = _takes_files(route.dependant)
+        self.key_required = bool((route.openapi_extra or {}).get("x-key-required", False))
+        self.public_keys = bool((route.openapi_extra or {}).get("x-public-keys", False))
+        said = bool((route.openapi_extra or {}).get("x-takes-files", False))
+        self.takes_files = said or _takes_files(route.dependant)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -114,11 +117,14 @@ class Guard:
         self._check_permission(identity)
         if request.method not in SAFE_METHODS:
             receive = await self._check_origin(request, receive)
-            # Callers without a name would share their keys with everybody else.
-            named = identity.actor.kind != "public"
+            # Callers without a name share their keys with everybody else; a route that takes them all the same asks for keys that
+            # nobody can guess (``api.routes.forms``).
+            named = identity.actor.kind != "public" or self.public_keys
             if self.idempotent and named and idempotency.HEADER in request.headers:
-                await idempotency.answer_once(self.app, scope, receive, send)
+                await idempotency.answer_once(self.app, scope, receive, send, refusals_too=self.key_required)
                 return
+            if self.key_required:
+                raise idempotency.KeyMissing()
         await self.app(scope, receive, send)
 
     def _check_query(self, request: Request) -> None:

@@ -2,7 +2,14 @@
 
 The key is taken with a lock that lives as long as the transaction of the work, and the answer is stored in that same
 transaction: there is no moment in which the work is done and the key unknown, and a killed process leaves no key
-behind that nobody ever frees. Only answers below 400 are kept, since a refusal has changed nothing.
+behind that nobody ever frees.
+
+Answers below 400 are kept. A refusal has changed nothing, so as a rule its key stays free. Where a key is required (dossiers,
+hand-overs) a *business* refusal is kept as well (custody.md §6): who lost a race hears the same loser's answer when the
+line broke and the call is sent again, whatever became of the dossier meanwhile. The work is undone to a savepoint, under
+which the key's lock still holds, so no twin can slip in between. A kept refusal binds its key to nothing: the same key with a
+mended body is a new try (the page's key is made when its form opens, F27), while one that has had an effect stays bound.
+Never kept: 400 and 413 (no request yet), 401, 403, 429 and 5xx (another caller, another time).
 """
 
 from __future__ import annotations
@@ -11,6 +18,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import IO, Final
 
 import orjson
@@ -28,6 +36,7 @@ HEADER: Final = "idempotency-key"
 REPLAYED: Final = "idempotency-replayed"
 SPOOL_BYTES: Final = 1 << 20
 CHUNK_BYTES: Final = 1 << 18
+KEPT_REFUSALS: Final = frozenset({404, 409, 410, 412, 415, 422})
 _KEY: Final = re.compile(r"[\x21-\x7e]{8,128}")
 # What belongs to one delivery and not to the answer.
 _NOT_KEPT: Final = frozenset({"date", "server", "set-cookie", "content-length"})
@@ -37,7 +46,11 @@ class KeyMalformed(Malformed):
     code = "request.idempotency_key_malformed"
 
 
-async def answer_once(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+class KeyMissing(Malformed):
+    code = "request.idempotency_key_missing"
+
+
+async def answer_once(app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, refusals_too: bool = False) -> None:
     """Run the route under the caller's key, or send what it answered before.
 
     Raises: ``KeyMalformed``, ``IdempotencyKeyRunning``, ``IdempotencyKeyReused``.
@@ -48,36 +61,58 @@ async def answer_once(app: ASGIApp, scope: Scope, receive: Receive, send: Send) 
         raise KeyMalformed()
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as body:
         digest = await _spool(request, body)
-        held = await _in_transaction(app, scope, body, request, key, digest)
+        held = await _in_transaction(app, scope, body, request, _Call(key, digest, refusals_too))
     for message in held:
         await send(message)
 
 
-async def _in_transaction(
-    app: ASGIApp, scope: Scope, body: IO[bytes], request: Request, key: str, digest: bytes
-) -> list[Message]:
+@dataclass(frozen=True)
+class _Call:
+    """The key of a call, the digest of its request, and whether a refusal is kept, and all for long."""
+
+    key: str
+    digest: bytes
+    refusals_too: bool
+
+
+async def _in_transaction(app: ASGIApp, scope: Scope, body: IO[bytes], request: Request, call: _Call) -> list[Message]:
     """The messages of the answer, kept or new. They are held back until the work and its key are committed."""
     context = request.app.state.database.begin(request.state.actor)
     tx: Tx = await run_in_threadpool(context.__enter__)
     try:
-        kept = await run_in_threadpool(kept_answer.take, tx, key, digest)
-        held = _messages(kept) if kept else await _work(app, scope, body, tx)
-        answer = _gathered(held, digest)
-        if answer.status >= 400:
-            raise _Refused
-        if kept is None:
-            await run_in_threadpool(kept_answer.keep, tx, key, answer)
+        kept = await run_in_threadpool(kept_answer.take, tx, call.key, call.digest)
+        if kept is not None:
+            held = _messages(kept)
+        else:
+            held = await _work_and_keep(app, scope, body, tx, call)
     except BaseException as error:
         await run_in_threadpool(context.__exit__, type(error), error, error.__traceback__)
         if isinstance(error, _Refused):
-            return held
+            return error.held
         raise
     await run_in_threadpool(context.__exit__, None, None, None)
     return held
 
 
+async def _work_and_keep(app: ASGIApp, scope: Scope, body: IO[bytes], tx: Tx, call: _Call) -> list[Message]:
+    """Do the work and keep its answer; of a refusal nothing stays but, where the route wants it, the answer."""
+    point = await run_in_threadpool(tx.savepoint) if call.refusals_too else None
+    held = await _work(app, scope, body, tx)
+    answer = replace(_gathered(held, call.digest), lasting=call.refusals_too)
+    if answer.status >= 400:
+        if point is None or answer.status not in KEPT_REFUSALS:
+            raise _Refused(held)
+        await run_in_threadpool(point.rollback)
+    await run_in_threadpool(kept_answer.keep, tx, call.key, answer)
+    return held
+
+
 class _Refused(Exception):
     """The route has answered with a refusal: the transaction is undone, the answer is sent, the key stays free."""
+
+    def __init__(self, held: list[Message]) -> None:
+        super().__init__()
+        self.held = held
 
 
 async def _work(app: ASGIApp, scope: Scope, body: IO[bytes], tx: Tx) -> list[Message]:

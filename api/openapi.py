@@ -14,7 +14,8 @@ DESCRIPTION: Final = """Cơ sở dữ liệu đất đai của văn phòng đăn
 * Bearer token: `POST /v1/tokens`, or a service key (`lk_…`) itself as `Authorization: Bearer`.
 * Every refusal is `application/problem+json` (RFC 9457) with a stable `code`; text in Vietnamese or English by
   `Accept-Language`.
-* State-changing calls take an `Idempotency-Key`: the same call sent twice happens once.
+* State-changing calls take an `Idempotency-Key`: the same call sent twice happens once. Calls on dossiers and hand-overs
+  must carry one; under it a refusal is kept too, so that a retry hears the same.
 * `x-permission` of an operation names what the caller must hold.
 """
 
@@ -78,8 +79,11 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
         "description": "Từ chối / refusal",
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    operation.pop("x-query", None)
+    for ours in ("x-query", "x-takes-files"):
+        operation.pop(ours, None)
     once = operation.pop("x-idempotent", True)
+    required = operation.pop("x-key-required", False)
+    operation.pop("x-public-keys", None)
     if operation.get("x-permission") not in PUBLIC:
         operation["security"] = [{"bearer": []}, {"session": []}]
     if method in {"post", "put", "patch", "delete"} and once:
@@ -87,7 +91,7 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
             {
                 "name": "Idempotency-Key",
                 "in": "header",
-                "required": False,
+                "required": required,
                 "schema": {"type": "string", "minLength": 8, "maxLength": 128},
                 "description": "the same call under the same key happens once",
             }

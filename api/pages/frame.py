@@ -54,6 +54,7 @@ ENTRIES: Final = (
     Entry("nav.map", "/map"),
     Entry("nav.imports", "/imports", "import:read"),
     Entry("nav.imports", "/imports", "import:submit"),
+    Entry("nav.dossiers", "/dossiers", "dossier:read"),
     Entry("nav.admin", "/admin", "admin:read"),
     Entry("nav.admin", "/admin", "admin:staff"),
 )

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from api.deps import TxDep, actor, permission
+from api.pages.dossier_words import Clock, line
 from api.pages.frame import local_path, render
 from api.pages.jobs import sentence
 from api.problems import LANGUAGE_COOKIE, language
@@ -19,11 +20,13 @@ from landdb.intake import store
 from landdb.intake.model import State
 from landdb.messages import LANGUAGES, Language
 from landdb.views.search import LIMIT, Found, search
+from landdb.views.workload import digest
 
 router = APIRouter(include_in_schema=False)
 
 EXAMPLES = ("thửa 45 tờ 12 Đại Tâm", "1061541,38 551587,67")
 SHOWN = 8
+COUNTED = ("held", "mine", "incoming", "overdue", "due-soon", "waiting")
 A_YEAR_S = 365 * 86_400
 
 
@@ -37,8 +40,33 @@ def first_page(request: Request, tx: TxDep) -> HTMLResponse:
         "home.html",
         examples=EXAMPLES,
         boxes=boxes,
+        desk=_desk(tx, language(request)) if asking.kind == "staff" and allows(asking, "dossier:read") else None,
         job_sentence=lambda job: sentence(job, language(request)),
     )
+
+
+def _desk(tx: Tx, speaks: Language) -> dict[str, Any] | None:
+    """The day of a person who works on dossiers: counts, what presses on their desk, what came since yesterday."""
+    if tx.actor.office_id is None or tx.actor.staff_id is None:
+        return None
+    day = digest(tx, tx.actor.office_id, tx.actor.staff_id, limit=SHOWN)
+    shown = (*day.mine_pressing, *day.came)
+    clock = Clock.now(tx, speaks, [due for row in shown for due in (row.due_at, row.stage_due_at)])
+    lists = (("pressing", day.mine_pressing, "mine"), ("came", day.came, "since-yesterday"))
+    return {
+        "counts": [(name, count) for name, count in day.counts.items() if name in COUNTED],
+        "lists": [
+            {
+                "name": name,
+                "title": f"work.{name}",
+                "empty": f"work.none_{name}",
+                "rows": [line(row, clock, speaks) for row in rows],
+                "more": f"/dossiers?box={box}",
+            }
+            for name, rows, box in lists
+        ],
+        "told": day.told,
+    }
 
 
 def _boxes(tx: Tx, speaks: Language) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from api.deps import TxDep, permission
 from api.routes import tokens
 from landdb.db.transaction import Database
-from landdb.errors import Conflict
+from landdb.errors import Conflict, Unavailable
 from tests.api.access_office import app_on, bearer, browser, person
 
 KEY = "0190-a-key-of-the-client"
@@ -49,6 +49,16 @@ def app(database: Database, tmp_path: Path, begun: tuple[threading.Event, thread
     def refused(tx: TxDep) -> None:
         tx.execute("INSERT INTO example VALUES (50)")
         raise Conflict()
+
+    @router.post("/v1/lost", openapi_extra=permission("session:own", key_required=True))
+    def lost(tx: TxDep) -> None:
+        tx.execute("INSERT INTO example VALUES (60)")
+        raise Conflict()
+
+    @router.post("/v1/away", openapi_extra=permission("session:own", key_required=True))
+    def away(tx: TxDep) -> None:
+        tx.execute("INSERT INTO example VALUES (70)")
+        raise Unavailable()
 
     @router.post("/v1/at-commit", openapi_extra=own)
     def at_commit(tx: TxDep) -> None:
@@ -104,6 +114,23 @@ def test_a_refused_call_may_be_tried_again(client: TestClient, database: Databas
         answer = client.post("/v1/refused")
         assert answer.status_code == 409
         assert "idempotency-replayed" not in answer.headers
+    assert rows(database) == 0
+
+
+def test_where_a_key_is_required_a_refusal_is_kept_and_its_work_is_not(client: TestClient, database: Database) -> None:
+    first, second = (client.post("/v1/lost") for _ in range(2))
+    assert (first.status_code, second.content) == (409, first.content)
+    assert ("idempotency-replayed" in first.headers, second.headers["idempotency-replayed"]) == (False, "true")
+    assert rows(database) == 0
+    del client.headers["Idempotency-Key"]
+    bare = client.post("/v1/lost")
+    assert (bare.status_code, bare.json()["code"]) == (400, "request.idempotency_key_missing")
+
+
+def test_try_later_is_never_kept(client: TestClient, database: Database) -> None:
+    for _ in range(2):
+        answer = client.post("/v1/away")
+        assert (answer.status_code, "idempotency-replayed" in answer.headers) == (503, False)
     assert rows(database) == 0
 
 

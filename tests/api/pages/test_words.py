@@ -19,9 +19,9 @@ MARKUP = re.compile(
 )
 # Names, units and keys that are the same in every language.
 SAME_EVERYWHERE = {
-    "LandDB", "· LandDB", "VI", "EN", "Excel", "GeoJSON", "VN-2000", "WGS84", "X (m)", "Y (m)", "X Y", "B", "Esc", "Enter",
-    "Tiếng Việt",
-    "+", "−", "/", "?", "g", "v", "m", "i", "j", "k", "·", "→", ":", "(", ")", "+1", "1:", "X – Y –", "–", "|",
+    "LandDB", "· LandDB", "VI", "EN", "Excel", "XLSX", "GeoJSON", "VN-2000", "WGS84", "X (m)", "Y (m)", "X Y", "B", "Esc",
+    "Enter", "Tiếng Việt",
+    "+", "−", "/", "?", "g", "v", "m", "i", "h", "x", "j", "k", "·", "→", ":", "(", ")", "+1", "1:", "X – Y –", "–", "|",
 }  # fmt: skip
 
 

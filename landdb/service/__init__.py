@@ -1,0 +1,1 @@
+"""For whom: the online services that citizens meet: forms, prefill, submissions, public status."""
