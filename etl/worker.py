@@ -16,12 +16,17 @@ from uuid import UUID, uuid4
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.jobs import Status
 
+from etl.memory import settle_in
 from etl.pipeline import IntakeJob
+from etl.readers import keep_ready
 from etl.recheck import recheck
 from landdb.access.sweep import sweep_access
 from landdb.config import Settings
 from landdb.db.constraints import DatabaseUnavailable
 from landdb.db.transaction import SYSTEM, connect
+from landdb.dossier.notice import DemoSink
+from landdb.dossier.upload import sweep_uploads
+from landdb.dossier.watch import watch
 from landdb.errors import LandError, StorageFull
 from landdb.exchange import queue
 from landdb.files import FileStore
@@ -30,6 +35,7 @@ from landdb.intake.apply import apply
 from landdb.intake.model import Progress, SheetNotEmpty, State, silent
 from landdb.intake.submit import compare_again, fail, give_back
 from landdb.intake.undo import undo
+from landdb.sealing.checkpoint import make_checkpoint
 from landdb.sealing.keys import load_keys
 
 log = logging.getLogger("landdb.worker")
@@ -55,15 +61,24 @@ class Worker:
     def __init__(self, settings: Settings, database_url: str, tell: Progress = silent) -> None:
         self.settings = settings
         self._tell = tell
+        self._stands_by = False
         self.database = connect(database_url, pool_size=6, application_name="landdb-worker")
         self.files = FileStore(settings.files_dir)
         self.keys = load_keys(settings)
+
+    def stand_by(self) -> None:
+        """Have a reader wait for the next import, and after that one for the next again: this process will be here for long."""
+        self._stands_by = True
+        settle_in()
+        keep_ready()
 
     def read_import(self, job_id: UUID) -> None:
         """Read, judge, stage and compare an import."""
         with self._alone(job_id) as mine:
             if mine:
                 self._guarded(job_id, lambda: self._read(job_id))
+        if self._stands_by:
+            keep_ready()
 
     def apply_import(self, job_id: UUID) -> None:
         """Apply an approved import; a refusal gives it back to the person, checked anew."""
@@ -85,6 +100,22 @@ class Worker:
                 queue.defer(tx, _TASK_OF[state], job_id)
             sweep_access(tx)
         return len(abandoned)
+
+    def make_checkpoints(self) -> int:
+        """Cover what happened to dossiers since the last checkpoint, each in a transaction of its own; how many were made."""
+        made = 0
+        while True:
+            with self.database.begin(SYSTEM) as tx:
+                checkpoint = make_checkpoint(tx, self.keys)
+            if checkpoint is None:
+                return made
+            made += 1
+
+    def watch_dossiers(self) -> None:
+        """Tell of dossiers whose time has run out, send what waits for citizens, give up uploads that nobody finishes."""
+        with self.database.begin(SYSTEM) as tx:
+            watch(tx, DemoSink())
+            sweep_uploads(tx, self.files)
 
     def resume(self) -> int:
         """At start-up: ask for everything that is busy, whether or not somebody works on it; the lock sorts it out."""
@@ -209,6 +240,16 @@ def make_app(worker: Worker) -> App:
             await manager.finish_job(stalled, status=Status.FAILED, delete_job=False)
         worker.sweep()
 
+    @app.periodic(cron="*/10 * * * *")
+    @app.task(name=queue.MAKE_CHECKPOINT, queue=queue.IMPORT_QUEUE, queueing_lock=queue.MAKE_CHECKPOINT)
+    def checkpoint(timestamp: int) -> None:
+        worker.make_checkpoints()
+
+    @app.periodic(cron="*/5 * * * *")
+    @app.task(name=queue.WATCH_DOSSIERS, queue=queue.IMPORT_QUEUE, queueing_lock=queue.WATCH_DOSSIERS)
+    def watch_dossiers(timestamp: int) -> None:
+        worker.watch_dossiers()
+
     return app
 
 
@@ -217,6 +258,7 @@ def run(settings: Settings, database_url: str, *, queues: list[str] | None = Non
     worker = Worker(settings, database_url)
     app = make_app(worker)
     worker.resume()
+    worker.stand_by()
     with app.open():
         app.run_worker(
             queues=queues or [queue.IMPORT_QUEUE],

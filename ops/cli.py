@@ -14,7 +14,7 @@ import typer
 
 from landdb.config import settings
 from landdb.errors import LandError
-from ops import accounts, check, database, export, imports, reference, verify
+from ops import accounts, check, database, export, imports, reference, signing, verify
 from ops.output import refuse
 from ops.session import open_database
 
@@ -62,7 +62,7 @@ def worker(queues: Annotated[str, typer.Option(help="names, with commas")] = "im
         )
 
 
-for commands in (imports, check, export, reference, accounts, verify, database):
+for commands in (imports, check, export, reference, accounts, verify, signing, database):
     commands.register(app)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -32,8 +33,10 @@ from landdb.intake.model import Intent, JobFailed, Progress, State
 from landdb.intake.submit import Request, submit
 from landdb.reference.load import BoundaryOptions, load_table
 from landdb.reference.store import resolve_commune
+from landdb.sealing.keys import Keys
 from landdb.spatial.model import LinearObject
-from landdb.spatial.store import add_linear_objects, count_linear_objects
+from landdb.spatial.store import add_linear_objects, count_linear_objects, parcels_of
+from ops.demo_dossiers import SCENES, cast, load_dossiers
 from ops.synthetic.command import write_province
 
 PASSWORD: Final = "demo-dat-dai-2026"  # noqa: S105 - printed at every start, refused in production
@@ -41,15 +44,41 @@ PARCELS: Final = 6000
 SEED: Final = 2026
 FAULTS: Final = 0.004
 FIRST_UNIT_ID: Final = 900_000
-OFFICE_CODE: Final = "DEMO-CN1"
+
+
+@dataclass(frozen=True)
+class DemoOffice:
+    """An office of the made-up province. ``serves``: which communes, all, the first, or none. H99 is nobody's code."""
+
+    key: str
+    code: str
+    name: str
+    kind: str
+    parent: str | None = None
+    serves: str = "none"
+
+
+OFFICES: Final = (
+    DemoOffice("head", "H99.16", "Văn phòng ĐKĐĐ Giả Định", "provincial_office"),
+    DemoOffice("branch", "H99.16.01", "Chi nhánh khu vực Giả Định", "branch", "head", serves="all"),
+    DemoOffice("committee", "H99.41", "UBND {commune}", "commune_committee", serves="first"),
+    DemoOffice("desk", "H99.41.01", "Trung tâm PVHCC {commune}", "commune_desk", "committee", serves="first"),
+    DemoOffice("tax", "H99.70", "Thuế cơ sở Giả Định", "tax", serves="all"),
+)
+BRANCH: Final = "branch"
 
 ACCOUNTS: Final = (
-    ("nhap", "Lê Thị Nhập", ("survey_officer",)),
-    ("duyet", "Trần Văn Duyệt", ("registrar", "land_officer")),
-    ("canbo", "Phạm Thị Tra", ("land_officer",)),
-    ("quantri", "Ngô Quản Trị", ("sysadmin",)),
+    ("nhap", "Lê Thị Nhập", "branch", ("survey_officer",)),
+    ("duyet", "Trần Văn Duyệt", "branch", ("registrar", "land_officer")),
+    ("canbo", "Phạm Thị Tra", "branch", ("land_officer",)),
+    ("lanhdao", "Vũ Thị Đạo", "branch", ("branch_head",)),
+    ("motcua", "Hồ Văn Tiếp", "desk", ("desk_officer",)),
+    ("ubxa", "Đặng Thị Xã", "committee", ("commune_leader",)),
+    ("thue", "Bùi Văn Thuế", "tax", ("tax_officer",)),
+    ("giamsat", "Mai Thị Sát", "head", ("supervisor",)),
+    ("quantri", "Ngô Quản Trị", "branch", ("sysadmin",)),
 )
-"""Login, invented name, roles. All have the password that is printed at start."""
+"""Login, invented name, office, roles. All have the password that is printed at start."""
 
 
 KIND_OF: Final = {"road": "road", "path": "road", "canal": "canal", "ditch": "canal", "river": "river"}
@@ -73,6 +102,21 @@ def load_demo(database: Database, files: FileStore, worker: Worker, folder: Path
         if file["format"] == "gpkg":
             tell(file["commune"], len(shapefiles), len(shapefiles) + 1)
             _resurvey(database, files, worker, clerk, [folder / file["path"]], file)
+    _load_dossiers(database, worker.keys, staff)
+
+
+def _load_dossiers(database: Database, keys: Keys, staff: dict[str, UUID]) -> None:
+    """The dossiers, on parcels of the first commune."""
+    with database.begin(SYSTEM) as tx:
+        found = {office.code: office.office_id for office in access.list_offices(tx, closed_too=False)}
+        parcels = parcels_of(tx, FIRST_UNIT_ID + 1, len(SCENES))
+    players = cast(
+        staff,
+        {login: office for login, _, office, _ in ACCOUNTS},
+        {login: roles for login, *_, roles in ACCOUNTS},
+        {office.key: found[office.code] for office in OFFICES},
+    )
+    load_dossiers(database, keys, players, parcels)
 
 
 def _written(folder: Path, tell: Progress) -> dict[str, Any]:
@@ -115,21 +159,33 @@ def _load_units(tx: Tx, folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def _load_people(tx: Tx, manifest: dict[str, Any]) -> tuple[dict[str, UUID], int]:
-    known = access.find_office(tx, OFFICE_CODE, tx.today)
+    """Offices and staff; answers the staff by login, and the branch."""
+    codes = {office.key: office.code for office in OFFICES}
+    known = access.find_office(tx, codes[BRANCH], tx.today)
     if known is not None:
-        people = {login: access.find_staff(tx, login) for login, _, _ in ACCOUNTS}
+        people = {login: access.find_staff(tx, login) for login, *_ in ACCOUNTS}
         return {login: person.staff_id for login, person in people.items() if person}, known.office_id
-    head = add_office(tx, code="DEMO-VP", name="Văn phòng ĐKĐĐ Giả Định", kind="provincial_office")
-    branch = add_office(tx, code=OFFICE_CODE, name="Chi nhánh khu vực Giả Định", kind="branch", parent_id=head)
-    for number, _ in enumerate(manifest["communes"], start=1):
-        serve_commune(tx, branch, FIRST_UNIT_ID + number)
+    offices = _found_offices(tx, manifest)
     staff = {}
-    for login, name, roles in ACCOUNTS:
-        staff[login] = add_staff(tx, login=login, full_name=name, office_id=branch)
+    for login, name, office, roles in ACCOUNTS:
+        staff[login] = add_staff(tx, login=login, full_name=name, office_id=offices[office])
         set_password(tx, staff[login], PASSWORD, must_change=False)
         for role in roles:
             grant_role(tx, staff[login], role)
-    return staff, branch
+    return staff, offices[BRANCH]
+
+
+def _found_offices(tx: Tx, manifest: dict[str, Any]) -> dict[str, int]:
+    communes = manifest["communes"]
+    served = {"all": range(1, len(communes) + 1), "first": range(1, 2), "none": range(0)}
+    found: dict[str, int] = {}
+    for office in OFFICES:
+        name = office.name.format(commune=communes[0]["name"])
+        parent = found[office.parent] if office.parent else None
+        found[office.key] = add_office(tx, code=office.code, name=name, kind=office.kind, parent_id=parent)
+        for number in served[office.serves]:
+            serve_commune(tx, found[office.key], FIRST_UNIT_ID + number)
+    return found
 
 
 def _import(

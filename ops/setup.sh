@@ -127,7 +127,7 @@ follow_pip_settings() { # uv does not read pip's: hand over a mirror and certifi
 
 sync_packages() {
     follow_pip_settings
-    "$venv/bin/uv" pip sync --quiet --python "$venv/bin/python" --require-hashes "$landdb_root/requirements.lock" ||
+    "$venv/bin/uv" pip sync --quiet --compile-bytecode --python "$venv/bin/python" --require-hashes "$landdb_root/requirements.lock" ||
         "$venv/bin/python" -m pip install --quiet --require-hashes -r "$landdb_root/requirements.lock"
 }
 

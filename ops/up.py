@@ -100,7 +100,7 @@ def _words(port: int) -> Iterator[str]:
     yield f"Nhập dữ liệu        http://127.0.0.1:{port}/imports"
     yield f"API                 http://127.0.0.1:{port}/docs"
     if settings().env == "demo":
-        names = ", ".join(login for login, _, _ in ACCOUNTS)
+        names = ", ".join(login for login, *_ in ACCOUNTS)
         yield f"Tài khoản thử / demo accounts: {names} · mật khẩu / password: {PASSWORD}"
     yield f"ready http://127.0.0.1:{port}"
 

@@ -127,7 +127,7 @@ def test_a_file_chosen_before_the_script_came_is_kept(visit: Visit, live_server:
     page = visit()
     sign_in(page, "nhap")
     held: list[Route] = []
-    page.route("**/upload*.js*", lambda route: held.append(route))
+    page.route("**/upload*.js*", lambda route: held.append(route))  # noqa: PLW0108 - the driver sets an attribute on what it is given
     page.get_by_role("link", name="Nhập dữ liệu", exact=True).click(no_wait_after=True)
     page.get_by_label("Chọn tệp").set_input_files(changed_file(tmp_path, live_server.parcels))
     expect(page.get_by_label("Xã, phường")).to_be_hidden()

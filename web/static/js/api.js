@@ -13,9 +13,9 @@ export function headers(extra = {}) {
   return { Accept: "application/json, application/problem+json", "Accept-Language": data.language, "X-CSRF-Token": data.csrf ?? "", ...extra };
 }
 
-export async function call(method, url, body, signal) {
+export async function call(method, url, body, signal, extra = {}) {
   const changing = method !== "GET";
-  const init = { method, signal, headers: headers(changing ? { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` } : {}) };
+  const init = { method, signal, headers: headers(changing ? { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, ...extra } : {}) };
   if (changing && body !== undefined) init.body = JSON.stringify(body);
   let answer;
   try {

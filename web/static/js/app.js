@@ -3,7 +3,7 @@ import { start as startActs } from "./acts.js";
 import { typing } from "./page.js";
 import { start as startSearch } from "./search.js";
 
-const places = { v: "/", m: "/map", i: "/imports" };
+const places = { v: "/", m: "/map", i: "/imports", h: "/dossiers" };
 let waitingForPlace = 0;
 
 function rowsOf(target) {
