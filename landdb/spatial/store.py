@@ -11,6 +11,17 @@ from landdb.db.transaction import Tx, new_id
 from landdb.spatial.model import LinearObject
 
 
+def parcels_of(tx: Tx, admin_unit_id: int, limit: int) -> list[UUID]:
+    """The first parcels in force on the sheets of a unit, by sheet and number."""
+    rows = tx.execute(
+        """SELECT p.parcel_id FROM parcel p JOIN map_sheet s USING (map_sheet_id)
+           WHERE p.admin_unit_id = :unit AND p.status = 'in_force' ORDER BY s.sheet_no, p.parcel_no LIMIT :limit""",
+        unit=admin_unit_id,
+        limit=limit,
+    )
+    return list(rows.scalars())
+
+
 def count_linear_objects(tx: Tx, admin_unit_id: int) -> int:
     """How many the register has in a unit."""
     return int(
