@@ -103,6 +103,8 @@ _FIELD_CODES: Final[Mapping[str, str]] = {
     "string_pattern_mismatch": "request.field_malformed",
 }
 _SYNTAX: Final = frozenset({"json_invalid"})
+# PostgreSQL's own refusals of \u0000 in JSON and of bytes that are no UTF-8.
+_NUL_REFUSED: Final = frozenset({"22P05", "22021"})
 
 
 def status_of(error: LandError) -> int:
@@ -245,10 +247,27 @@ def _field_fault(fault: Mapping[str, Any], tongue: Language) -> dict[str, Any]:
 
 
 def of_fault(request: HTTPConnection, error: BaseException) -> Response:
-    """Our own fault: the caller reads an incident number, the log has the rest."""
+    """Our own fault: the caller reads an incident number, the log has the rest.
+
+    All but one: a NUL in any text of a request (PostgreSQL keeps none) comes to light only where the text is stored or compared.
+    """
+    if has_nul(error):
+        return problem(request, 400, "request.text_unstorable")
     incident = uuid4().hex[:12]
     log.error("incident %s: %s %s", incident, request.scope.get("method"), traceback_without_values(error))
     return problem(request, 500, "internal", {"incident": incident})
+
+
+def has_nul(error: BaseException) -> bool:
+    """Whether the driver or the database refused a text for a NUL in it; the refusal may lie further down the chain."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ValueError) and "NUL (0x00)" in str(seen):
+            return True
+        if getattr(getattr(seen, "orig", seen), "pgcode", None) in _NUL_REFUSED:
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def traceback_without_values(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
@@ -15,6 +16,19 @@ Format = Annotated[
     Literal["json", "xlsx"] | None, Query(description="xlsx: the list as a workbook; also by the header Accept")
 ]
 PDF: Final = "application/pdf"
+# Of all kinds that ``landdb.dossier.examine`` lets in; the first is the usual one.
+_ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    PDF: (".pdf",),
+    "image/png": (".png",),
+    "image/jpeg": (".jpg", ".jpeg"),
+    "image/tiff": (".tif", ".tiff"),
+    "image/vnd.dxf": (".dxf",),
+    "image/vnd.dgn": (".dgn",),
+    "application/geopackage+sqlite3": (".gpkg",),
+    "application/zip": (".zip",),
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": (".docx",),
+    XLSX: (".xlsx",),
+}
 
 
 def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -44,6 +58,16 @@ def printed(content: bytes, name: str) -> Response:
         media_type=PDF,
         headers={"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "private, no-store"},
     )
+
+
+def saved_name(name: str, media_type: str) -> str:
+    """The name by which a paper is saved: no signs that hide its ending, and the ending of what it is.
+
+    Bytes that are a picture and a script at once do no harm as `scan.png`, and all harm as `scan.hta`.
+    """
+    plain = "".join(sign for sign in name if unicodedata.category(sign) not in {"Cc", "Cf", "Cs"}).strip()
+    endings = _ENDINGS.get(media_type, ())
+    return plain if not endings or plain.lower().endswith(endings) else f"{plain}{endings[0]}"
 
 
 def shown(example: Any, *, status: int = 200, xlsx: bool = False, description: str = "") -> dict[int | str, Any]:

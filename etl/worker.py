@@ -24,7 +24,7 @@ from landdb.access.sweep import sweep_access
 from landdb.config import Settings
 from landdb.db.constraints import DatabaseUnavailable
 from landdb.db.transaction import SYSTEM, connect
-from landdb.dossier.notice import DemoSink
+from landdb.dossier.notice import deliver, sink_of
 from landdb.dossier.upload import sweep_uploads
 from landdb.dossier.watch import watch
 from landdb.errors import LandError, StorageFull
@@ -114,7 +114,12 @@ class Worker:
     def watch_dossiers(self) -> None:
         """Tell of dossiers whose time has run out, send what waits for citizens, give up uploads that nobody finishes."""
         with self.database.begin(SYSTEM) as tx:
-            watch(tx, DemoSink())
+            watch(tx)
+        sink = sink_of(self.settings)
+        if sink is not None:
+            with self.database.begin(SYSTEM) as tx:
+                deliver(tx, sink)
+        with self.database.begin(SYSTEM) as tx:
             sweep_uploads(tx, self.files)
 
     def resume(self) -> int:

@@ -16,6 +16,16 @@ from ops import embedded
 from ops.migrate import migrate
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what a run says of itself (``record_property("told", …)``: seed, kills), from whatever process it ran in."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "call":
+                for name, text in report.user_properties:
+                    if name == "told":
+                        terminalreporter.write_line(str(text))
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[embedded.Server]:
     """One private cluster for this test process, gone with it."""

@@ -29,7 +29,7 @@ from api.dossier_json import (
     receipt_as_json,
     row_as_json,
 )
-from api.reply import Format, as_workbook, printed, reply, shown, shown_file, wants_workbook
+from api.reply import Format, as_workbook, printed, reply, saved_name, shown, shown_file, wants_workbook
 from landdb.access.model import PermissionMissing
 from landdb.access.permissions import DUTIES, allows
 from landdb.db.transaction import Tx
@@ -125,7 +125,10 @@ class NewDossier(_Body):
     certificate_serial: Annotated[str | None, Field(max_length=20)] = None
     summary: Annotated[str, Field(max_length=1000, description="what it is about, no personal data")] = ""
     papers: Annotated[list[Paper], Field(max_length=200)] = []
-    external_ids: dict[str, str] = {}
+    external_ids: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=40)], Annotated[str, Field(min_length=1, max_length=200)]],
+        Field(max_length=20, description="what other systems call it"),
+    ] = {}
     paper_place: Annotated[str | None, Field(max_length=200)] = None
     accept_incomplete: Annotated[bool, Field(description="take it in though required papers are missing")] = False
 
@@ -759,8 +762,9 @@ def get_content(tx: TxDep, files: FilesDep, dossier_id: DossierId, document_id: 
     paper = store.get_document(tx, dossier_id, document_id)
     path: FilePath = files.path(paper.sha256)
     shown_inline = paper.media_type in {"application/pdf", "image/png", "image/jpeg"}
+    name = quote(saved_name(paper.name, paper.media_type), safe="")
     headers = {
-        "Content-Disposition": f"{'inline' if shown_inline else 'attachment'}; filename*=UTF-8''{quote(paper.name)}",
+        "Content-Disposition": f"{'inline' if shown_inline else 'attachment'}; filename*=UTF-8''{name}",
         "Cache-Control": "private, no-store",
         "ETag": f'"{paper.sha256}"',
     }

@@ -7,11 +7,13 @@ nothing, and who sends the same again gets the same receipt.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Path, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from api.deps import DatabaseDep, FilesDep, KeysDep, TxDep, actor, client_address, permission
 from api.problems import language, problem
@@ -39,6 +41,11 @@ router = APIRouter(tags=["forms"])
 
 SHORTEST_KEY: Final = 22
 """128 random bits in base64; a UUID has 36 signs."""
+MOST_MEMBERS: Final = 300
+"""Of one list or group. Whether the items of a list differ is found by comparing each with each."""
+MOST_VALUES: Final = 3_000
+# Control characters but tab and line ends, and halves of a surrogate pair.
+_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 PUBLIC_FORM: Final = permission("service:form")
 ASKED: Final = permission("service:form", idempotent=False)
 SENT_ONCE: Final = permission("service:form", key_required=True) | {"x-public-keys": True}
@@ -50,6 +57,28 @@ class KeyGuessable(Malformed):
     """Params: ``length``."""
 
     code = "service.key_guessable"
+
+
+def storable(answers: dict[str, Any]) -> dict[str, Any]:
+    """Answers of a size that a form can have, in text that can be stored: anybody may send them, so both are seen to first."""
+    waiting: list[Any] = [answers]
+    values = 0
+    while waiting:
+        value = waiting.pop()
+        values += 1
+        if isinstance(value, str) and _NO_TEXT.search(value):
+            raise ValueError("text")
+        if isinstance(value, dict | list) and len(value) > MOST_MEMBERS:
+            raise PydanticCustomError("too_long", "too long", {"limit": MOST_MEMBERS})
+        if isinstance(value, dict):
+            waiting += value.keys()
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        if values + len(waiting) > MOST_VALUES:
+            raise PydanticCustomError("too_long", "too long", {"limit": MOST_VALUES})
+    return answers
+
+
+Answers = Annotated[dict[str, Any], AfterValidator(storable)]
 
 
 class Body(BaseModel):
@@ -76,7 +105,7 @@ class AnswersIn(Body):
     """Answers to be checked, stored nowhere."""
 
     form_version: int = Field(ge=1, le=32_000)
-    answers: dict[str, Any]
+    answers: Answers
 
 
 class PaperIn(Body):
@@ -91,7 +120,7 @@ class SubmissionIn(Body):
 
     procedure: str = Field(min_length=1, max_length=40, examples=["local.change"])
     form_version: int = Field(ge=1, le=32_000)
-    answers: dict[str, Any]
+    answers: Answers
     papers: list[PaperIn] = Field(default=[], max_length=50)
 
 

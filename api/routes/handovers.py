@@ -40,6 +40,10 @@ Box = Annotated[
     Literal["incoming", "sent", "closed"],
     Query(description="offered to this office, offered by it, or ended with it as a party"),
 ]
+OfficeNamed = Annotated[
+    Annotated[int, Field(strict=True)] | Annotated[str, Field(max_length=60)],  # strict: `true` is not office 1
+    Field(description="id or code of the office"),
+]
 BATCH: Final = 500
 NO_OFFICE: Final = -1  # of a service that belongs to none
 MOST_ROWS: Final = 50_000
@@ -80,7 +84,7 @@ class Offer(_Body):
     )
     dossier_ids: Annotated[list[UUID], Field(max_length=BATCH)] = []
     codes: Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=BATCH)] = []
-    to_office: Annotated[int | str, Field(description="id or code of the office")]
+    to_office: OfficeNamed
     note: Annotated[str | None, Field(max_length=2000)] = None
     dry_run: Annotated[bool, Field(description="only say for each dossier whether it could go")] = False
     partial: Annotated[bool, Field(description="let those go that can; else the first refusal stops all")] = False
@@ -136,7 +140,7 @@ class ForceProposal(_Body):
         },
     )
     dossier_id: UUID
-    to_office: int | str
+    to_office: OfficeNamed
     reason_code: Annotated[str, Field(min_length=1, max_length=40)]
     reason_note: Annotated[str, Field(min_length=1, max_length=2000)]
     upload_id: Annotated[UUID | None, Field(description="the written order, a finished upload of the caller's")] = None

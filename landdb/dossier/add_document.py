@@ -58,20 +58,6 @@ def add_document(  # noqa: PLR0913 -- what a paper is, and the two that look at 
     return link(tx, dossier, doc_type, looked, supersedes=supersedes)[0]
 
 
-def attach(
-    tx: Tx,
-    dossier: Dossier,
-    name: str,
-    doc_type: str,
-    stored: StoredFile,
-    *,
-    files: FileStore,
-    scanner: Scanner | None = None,
-) -> tuple[Document, Dossier]:
-    """The same for a dossier already locked, by whoever may: the document, and the dossier after it."""
-    return link(tx, dossier, doc_type, look_at(tx, name, stored, files=files, scanner=scanner))
-
-
 @dataclass(frozen=True)
 class Looked:
     """A paper that was examined and may be linked: its bytes, its name, and what is said of its signatures."""

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from landdb.db.transaction import Tx
 from landdb.dossier import record, store
-from landdb.dossier.add_document import attach
-from landdb.dossier.model import Document, DossierClosed
+from landdb.dossier.add_document import link, look_at
+from landdb.dossier.model import Document, Dossier, DossierClosed
 from landdb.dossier.scan import Scanner
 from landdb.files import FileStore, StoredFile
 
@@ -21,8 +21,13 @@ def add_order(
     tx: Tx, dossier_id: UUID, stored: StoredFile, *, files: FileStore, scanner: Scanner | None = None
 ) -> Document:
     """Add the order, examined like every paper. Raises: ``DossierUnknown``, ``DossierClosed``, and those of ``add_document``."""
-    dossier = store.lock_dossier(tx, dossier_id)
+    _open(tx, store.get_dossier(tx, dossier_id))
+    looked = look_at(tx, stored.name, stored, files=files, scanner=scanner)  # it may last: nobody waits meanwhile
+    return link(tx, _open(tx, store.lock_dossier(tx, dossier_id)), ORDER, looked)[0]
+
+
+def _open(tx: Tx, dossier: Dossier) -> Dossier:
     record.visible(tx, dossier)
     if dossier.closed_at is not None:
         raise DossierClosed(dossier=dossier.code)
-    return attach(tx, dossier, stored.name, ORDER, stored, files=files, scanner=scanner)[0]
+    return dossier

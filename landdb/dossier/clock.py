@@ -128,7 +128,12 @@ def _covered(calendar: WorkingCalendar, start_at: dt.datetime, end_at: dt.dateti
 
 def soon_until(tx: Tx) -> dt.datetime:
     """The end of "due soon", seen from now."""
-    return _calendar(tx, tx.now).add(tx.now, SOON_WORKING_HOURS * 60)
+    return later(tx, tx.now, SOON_WORKING_HOURS)
+
+
+def later(tx: Tx, at: dt.datetime, working_hours: int) -> dt.datetime:
+    """So many working hours after a moment."""
+    return _calendar(tx, at).add(at, working_hours * 60)
 
 
 def recompute(tx: Tx) -> int:

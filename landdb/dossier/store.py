@@ -342,11 +342,9 @@ def get_receiver(tx: Tx, office_id: int) -> Receiver | None:
 def papers_to_hand_over(tx: Tx, dossier_ids: Iterable[UUID]) -> dict[UUID, list[Paper]]:
     """The live documents of dossiers, in the order in which they were added."""
     rows = tx.execute(
-        """SELECT d.dossier_id, d.sha256, d.doc_type, d.name, b.size_bytes, b.media_type, b.state = 'verified' AS verified
+        f"""SELECT d.dossier_id, d.sha256, d.doc_type, d.name, b.size_bytes, b.media_type, b.state = 'verified' AS verified
            FROM document d JOIN blob b USING (sha256)
-           WHERE d.dossier_id = ANY (CAST(:ids AS uuid[])) AND d.withdrawn_at IS NULL
-             AND NOT EXISTS (SELECT FROM document n WHERE n.supersedes_id = d.document_id AND n.withdrawn_at IS NULL)
-           ORDER BY d.added_at, d.document_id""",
+           WHERE d.dossier_id = ANY (CAST(:ids AS uuid[])) AND {_LIVE} ORDER BY d.added_at, d.document_id""",
         ids=list(dossier_ids),
     )
     papers: dict[UUID, list[Paper]] = {}
@@ -380,9 +378,10 @@ def set_moved(tx: Tx, handover: Handover, receipts: Sequence[Receipt]) -> None:
 
 
 def add_forced(tx: Tx, handover: Handover, papers: Sequence[Paper], receipts: Sequence[Receipt]) -> None:
-    """A forced move: a hand-over that was never open, and custody of the next epoch."""
+    """A forced move: a hand-over that was never open, and custody of the next epoch. Raises: ``HandoverClosed`` where its epoch is
+    not the one that runs."""
     add_handover(tx, handover, papers, receipts)
-    tx.execute(statement_file(HERE, "next_custody"), _columns(handover))
+    _one_closed(tx.execute(statement_file(HERE, "next_custody"), _columns(handover)))
 
 
 def _one_closed(done: Any) -> None:
@@ -875,7 +874,8 @@ def has_registration(tx: Tx, dossier_id: UUID) -> bool:
 _DOCUMENT = """d.document_id, d.dossier_id, d.sha256, d.doc_type, d.name, d.version, d.supersedes_id, b.size_bytes, b.media_type,
     b.state, d.signature, d.added_at, d.added_by, d.added_office_id, d.withdrawn_at"""
 _LIVE = """d.withdrawn_at IS NULL
-    AND NOT EXISTS (SELECT FROM document n WHERE n.supersedes_id = d.document_id AND n.withdrawn_at IS NULL)"""
+    AND NOT EXISTS (SELECT FROM document n WHERE n.dossier_id = d.dossier_id AND n.supersedes_id = d.document_id
+                      AND n.withdrawn_at IS NULL)"""
 
 
 @dataclass(frozen=True)
@@ -1078,9 +1078,11 @@ def set_deadline(tx: Tx, deadline_id: int, *, due_at: dt.datetime | None) -> Non
 
 
 def add_pause(tx: Tx, dossier_id: UUID, reason: str, note: str | None) -> None:
-    """The clock stands from now on."""
+    """The clock stands from now on; never from before it began, as a pause that it began in would not stop it."""
     tx.execute(
-        "INSERT INTO pause (dossier_id, reason, note, from_at) VALUES (:dossier_id, :reason, :note, :now)",
+        """INSERT INTO pause (dossier_id, reason, note, from_at)
+           VALUES (:dossier_id, :reason, :note, greatest(
+               :now, (SELECT started_at FROM deadline WHERE dossier_id = :dossier_id AND met_at IS NULL)))""",
         dossier_id=dossier_id,
         reason=reason,
         note=note,
@@ -1127,54 +1129,62 @@ def lock_provisional(tx: Tx, dossier_ids: Sequence[UUID]) -> list[Dossier]:
 
 @dataclass(frozen=True)
 class LateClock:
-    """A clock that has run out while it ran, or an offer that nobody has answered in time."""
+    """A clock that has run out while it ran, or an offer that nobody has answered in time. ``since``: when the one or other began."""
 
     deadline_id: int
     dossier_id: UUID
     office_id: int
     parent_id: int | None
     due_at: dt.datetime
-    escalation_level: int
+    since: dt.datetime
 
 
-def late_clocks(tx: Tx, below_level: int) -> list[LateClock]:
-    """Clocks that have run out and stand below a level. One that stood still when its time came has not run out."""
+def late_clocks(tx: Tx, level: int, limit: int) -> list[LateClock]:
+    """Clocks that have run out and stand at a level, the longest late first. One that stood still when its time came has not."""
     rows = tx.execute(
-        """SELECT l.deadline_id, l.dossier_id, l.office_id, o.parent_id, l.due_at, l.escalation_level
+        """SELECT l.deadline_id, l.dossier_id, l.office_id, o.parent_id, l.due_at, l.started_at AS since
            FROM deadline l JOIN office o USING (office_id)
            LEFT JOIN pause p ON p.dossier_id = l.dossier_id AND p.to_at IS NULL AND p.from_at >= l.started_at
-           WHERE l.met_at IS NULL AND l.escalation_level < :level AND l.due_at < coalesce(p.from_at, :now)
-           ORDER BY l.deadline_id FOR UPDATE OF l SKIP LOCKED""",
-        level=below_level,
+           WHERE l.met_at IS NULL AND l.escalation_level = :level AND l.due_at < coalesce(p.from_at, :now)
+           ORDER BY l.due_at, l.deadline_id LIMIT :limit FOR UPDATE OF l SKIP LOCKED""",
+        level=level,
+        limit=limit,
         now=tx.now,
     )
     return [LateClock(**row._mapping) for row in rows]
 
 
-def late_offers(tx: Tx, level: int) -> list[LateClock]:
-    """Offers unanswered past their time, with the clock of the dossier that they belong to, not yet escalated at this level."""
+def late_offers(tx: Tx, level: int, limit: int) -> list[LateClock]:
+    """Offers unanswered past their time, with the clock of the dossier that they belong to, not yet escalated at this level.
+
+    A clock outlives an offer that was refused or recalled: what was told of that one was told before this one was made.
+    """
     rows = tx.execute(
-        """SELECT l.deadline_id, l.dossier_id, h.to_office_id AS office_id, o.parent_id, h.due_at, l.escalation_level
+        """SELECT l.deadline_id, l.dossier_id, h.to_office_id AS office_id, o.parent_id, h.due_at, h.offered_at AS since
            FROM handover h JOIN deadline l ON l.dossier_id = h.dossier_id AND l.met_at IS NULL
            JOIN office o ON o.office_id = h.to_office_id
            WHERE h.state = 'offered' AND h.due_at < :now
-             AND NOT EXISTS (SELECT FROM escalation e WHERE e.deadline_id = l.deadline_id AND e.level = :level)
-           ORDER BY l.deadline_id FOR UPDATE OF l SKIP LOCKED""",
+             AND NOT EXISTS (SELECT FROM escalation e
+                             WHERE e.deadline_id = l.deadline_id AND e.level = :level AND e.at >= h.offered_at)
+           ORDER BY h.due_at, l.deadline_id LIMIT :limit FOR UPDATE OF l SKIP LOCKED""",
         level=level,
+        limit=limit,
         now=tx.now,
     )
     return [LateClock(**row._mapping) for row in rows]
 
 
-def add_escalation(tx: Tx, deadline_id: int, level: int, told_id: UUID | None) -> bool:
-    """Somebody above is told, once for each level; false where they were told already."""
+def add_escalation(tx: Tx, late: LateClock, level: int, told_id: UUID | None) -> bool:
+    """Somebody above is told, once for each level; false where they were told already since it began."""
     return bool(
         tx.execute(
             """INSERT INTO escalation (deadline_id, level, told_id, at) VALUES (:deadline_id, :level, :told_id, :now)
-               ON CONFLICT DO NOTHING""",
-            deadline_id=deadline_id,
+               ON CONFLICT (deadline_id, level) DO UPDATE SET told_id = excluded.told_id, at = excluded.at
+               WHERE escalation.at < :since""",
+            deadline_id=late.deadline_id,
             level=level,
             told_id=told_id,
+            since=late.since,
             now=tx.now,
         ).rowcount
     )

@@ -71,6 +71,8 @@ dossier = Table(
     Index("dossier_holder_idx", "holder_office_id", "due_at", postgresql_where=text("closed_at IS NULL")),
     Index("dossier_assignee_idx", "assignee_id", postgresql_where=text("closed_at IS NULL")),
     Index("dossier_parcel_idx", "parcel_id", postgresql_where=text("parcel_id IS NOT NULL")),
+    Index("dossier_certificate_idx", "certificate_serial", postgresql_where=text("certificate_serial IS NOT NULL")),
+    Index("dossier_provisional_idx", "dossier_id", postgresql_where=text("due_provisional AND closed_at IS NULL")),
     Index("dossier_received_idx", "received_at"),
 )
 
@@ -152,6 +154,7 @@ handover = Table(
     ),
     Index("handover_to_idx", "to_office_id", "offered_at", postgresql_where=text("state = 'offered'")),
     Index("handover_from_idx", "from_office_id", "offered_at"),
+    Index("handover_dossier_idx", "dossier_id"),
     Index("handover_batch_idx", "batch_id"),
 )
 
@@ -290,6 +293,7 @@ deadline = Table(
     Column("met_at", DateTime(timezone=True)),
     Column("escalation_level", SmallInteger, nullable=False, server_default=text("0")),
     Index("deadline_open_key", "dossier_id", unique=True, postgresql_where=text("met_at IS NULL")),
+    Index("deadline_dossier_idx", "dossier_id"),
     Index("deadline_due_idx", "due_at", postgresql_where=text("met_at IS NULL")),
     CheckConstraint("met_at >= started_at", name="order"),
     comment="The clock of one office at one stage; exactly one runs while a dossier is open.",

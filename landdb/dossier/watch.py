@@ -7,7 +7,6 @@ year's holidays are counted anew when these are loaded.
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -15,9 +14,7 @@ from uuid import UUID
 from landdb.access import store as access
 from landdb.db.transaction import Tx
 from landdb.dossier import clock, notice, store
-from landdb.dossier.notice import NoticeSink
 from landdb.dossier.store import LateClock
-from landdb.reference import store as reference
 
 HEAD, ABOVE, UNANSWERED = 1, 2, 9
 """Levels of escalation: the head of the office, those above it, the head of an office that leaves an offer unanswered."""
@@ -26,6 +23,7 @@ ABOVE_AFTER_WORKING_HOURS: Final = 8
 HEADS: Final = ("branch_head", "commune_leader")
 OVERSEERS: Final = ("supervisor", "branch_head")
 _LETTERS_AT_ONCE: Final = 200
+_CLOCKS_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True)
@@ -35,27 +33,29 @@ class Watched:
     escalated: int
     apologies: int
     recomputed: int
-    sent: int
 
 
-def watch(tx: Tx, sink: NoticeSink) -> Watched:
-    """One round. It may be called at any time and any number of times; the worker does every few minutes."""
+def watch(tx: Tx) -> Watched:
+    """One round. It may be called at any time and any number of times; the worker does every few minutes.
+
+    What it writes for citizens waits: it is sent in a transaction of its own (``notice.deliver``), for a channel may take its time
+    and nobody should wait for a dossier meanwhile.
+    """
     recomputed = clock.recompute(tx)
-    return Watched(escalate(tx), apologise(tx), recomputed, notice.deliver(tx, sink))
+    return Watched(escalate(tx), apologise(tx), recomputed)
 
 
 def escalate(tx: Tx) -> int:
-    """Tell those above of clocks that have run out and of offers unanswered; how many were told now."""
+    """Tell those above of clocks that have run out and of offers unanswered; how many were told now. The rest is the next round's."""
     told = 0
-    for late in store.late_clocks(tx, ABOVE):
-        if late.escalation_level < HEAD:
-            told += _tell(tx, late, HEAD, late.office_id, HEADS)
-        if tx.now >= _above_at(tx, late.due_at):
-            told += _tell(tx, late, ABOVE, late.parent_id or late.office_id, OVERSEERS)
-    for late in store.late_offers(tx, UNANSWERED):
-        told += store.add_escalation(
-            tx, late.deadline_id, UNANSWERED, _first(access.heads_of(tx, late.office_id, HEADS))
-        )
+    for late in store.late_clocks(tx, 0, _CLOCKS_AT_ONCE):
+        told += _tell(tx, late, HEAD, late.office_id, HEADS)
+    for late in store.late_clocks(tx, HEAD, _CLOCKS_AT_ONCE):
+        if tx.now < clock.later(tx, late.due_at, ABOVE_AFTER_WORKING_HOURS):
+            break  # the longest late come first
+        told += _tell(tx, late, ABOVE, late.parent_id or late.office_id, OVERSEERS)
+    for late in store.late_offers(tx, UNANSWERED, _CLOCKS_AT_ONCE):
+        told += store.add_escalation(tx, late, UNANSWERED, _first(access.heads_of(tx, late.office_id, HEADS)))
     return told
 
 
@@ -68,14 +68,9 @@ def apologise(tx: Tx) -> int:
 
 
 def _tell(tx: Tx, late: LateClock, level: int, office_id: int, roles: tuple[str, ...]) -> int:
-    told = store.add_escalation(tx, late.deadline_id, level, _first(access.heads_of(tx, office_id, roles)))
+    told = store.add_escalation(tx, late, level, _first(access.heads_of(tx, office_id, roles)))
     store.set_escalation_level(tx, late.deadline_id, level)
     return int(told)
-
-
-def _above_at(tx: Tx, due_at: dt.datetime) -> dt.datetime:
-    day = due_at.astimezone(dt.UTC).date()
-    return reference.working_calendar(tx, day, tx.today).add(due_at, ABOVE_AFTER_WORKING_HOURS * 60)
 
 
 def _first(people: list[UUID]) -> UUID | None:

@@ -27,12 +27,21 @@ class Message:
 
 
 class _Lenient(string.Formatter):
-    """Leaves a named place empty when the fact is missing: a message must not fail where it explains a refusal."""
+    """Leaves a named place empty when the fact is missing: a message must not fail where it explains a refusal.
+
+    ``{winner:handover.winner}`` puts the words of ``handover.winner.<winner>``, for facts that are codes.
+    """
+
+    def __init__(self, language: Language) -> None:
+        self._texts = catalogue(language)
 
     def get_value(self, key: int | str, args: Any, kwargs: Mapping[str, Any]) -> Any:
         return kwargs.get(str(key), "–")
 
     def format_field(self, value: Any, format_spec: str) -> str:
+        words = self._texts.get(f"{format_spec}.{value}") if format_spec else None
+        if words is not None:
+            return words.title
         try:
             return str(super().format_field(value, format_spec))
         except (TypeError, ValueError):
@@ -54,5 +63,5 @@ def message(code: str, params: Mapping[str, Any], language: Language = "vi") -> 
     text = catalogue(language).get(code)
     if text is None:
         return Message(code, "", "")
-    fill = _Lenient().vformat
+    fill = _Lenient(language).vformat
     return Message(*(fill(part, (), params) for part in (text.title, text.detail, text.action)))

@@ -70,7 +70,8 @@ def chain_faults(tx: Tx) -> Iterator[Fault]:
     while heads := _heads(tx, after):
         found: dict[UUID, list[_Seen]] = {dossier_id: [] for dossier_id in heads}
         for seen in _events(tx, next(iter(heads)), after := next(reversed(heads))):
-            found[seen.event.dossier_id].append(seen)
+            if seen.event.dossier_id in found:  # one whose dossier is gone is named by dossier_conserved
+                found[seen.event.dossier_id].append(seen)
         for dossier_id, head in heads.items():
             for event_no, what in _faults_of(head, found[dossier_id]):
                 yield Fault(f"{head.code} #{event_no}", what)

@@ -328,6 +328,10 @@ CREATE INDEX dossier_holder_idx ON dossier (holder_office_id, due_at) WHERE clos
 
 CREATE INDEX dossier_parcel_idx ON dossier (parcel_id) WHERE parcel_id IS NOT NULL;
 
+CREATE INDEX dossier_certificate_idx ON dossier (certificate_serial) WHERE certificate_serial IS NOT NULL;
+
+CREATE INDEX dossier_provisional_idx ON dossier (dossier_id) WHERE due_provisional AND closed_at IS NULL;
+
 COMMENT ON COLUMN dossier.code IS 'agency-yyMMdd-sequence (QĐ 20/2020), Vietnam date';
 
 COMMENT ON COLUMN dossier.epoch IS '+1 at every change of custody: the fencing token';
@@ -414,6 +418,8 @@ CREATE TABLE deadline (
 CREATE INDEX deadline_due_idx ON deadline (due_at) WHERE met_at IS NULL;
 
 CREATE UNIQUE INDEX deadline_open_key ON deadline (dossier_id) WHERE met_at IS NULL;
+
+CREATE INDEX deadline_dossier_idx ON deadline (dossier_id);
 
 COMMENT ON TABLE deadline IS 'The clock of one office at one stage; exactly one runs while a dossier is open.';
 
@@ -595,6 +601,8 @@ CREATE UNIQUE INDEX handover_done_key ON handover (dossier_id, epoch) WHERE stat
 CREATE INDEX handover_batch_idx ON handover (batch_id);
 
 CREATE UNIQUE INDEX handover_open_key ON handover (dossier_id) WHERE state = 'offered';
+
+CREATE INDEX handover_dossier_idx ON handover (dossier_id);
 
 CREATE INDEX handover_to_idx ON handover (to_office_id, offered_at) WHERE state = 'offered';
 

@@ -7,6 +7,7 @@ import io
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import openpyxl
@@ -92,6 +93,9 @@ def test_a_step_on_an_old_version_is_refused(here: Province) -> None:
         ({"commune": "không có"}, 404, None),
         ({"papers": [*PAPERS, {"doc_type": "HDCQ", "upload_id": str(uuid4())}]}, 404, "dossier.upload_unknown"),
         ({"holder_office_id": 1}, 422, "request.fields_wrong"),
+        ({"summary": "rỗng\x00"}, 400, "request.text_unstorable"),
+        ({"external_ids": {f"s{n}": "1" for n in range(21)}}, 422, "request.fields_wrong"),
+        ({"external_ids": {"portal": "1" * 201}}, 422, "request.fields_wrong"),
     ],
 )
 def test_what_is_not_received(here: Province, said: dict[str, Any], status: int, code: str | None) -> None:
@@ -414,6 +418,31 @@ def test_bytes_after_a_signature_are_refused_and_a_sound_one_is_reported(here: P
     assert here["lan"].get(sound.json()["links"]["content"]).content == signed.read_bytes()
     tampered = here.add_paper("lan", dossier, "hop-dong.pdf", signed.read_bytes() + b"\n% them vao sau\n", "HDCQ")
     assert (tampered.status_code, tampered.json()["code"]) == (422, "dossier.document_dangerous")
+
+
+@pytest.mark.parametrize(
+    ("name", "saved"),
+    [
+        ("thẻ.png", "thẻ.png"),
+        ("thẻ.PNG", "thẻ.PNG"),
+        ("giay-chung-nhan.hta", "giay-chung-nhan.hta.png"),  # a picture with a script behind it runs under such a name
+        ("\u202egnp.exe", "gnp.exe.png"),
+    ],
+)
+def test_a_paper_is_saved_under_the_ending_of_what_it_is(here: Province, name: str, saved: str) -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(40) + b"<script>alert(1)</script>"
+    paper = here.add_paper("lan", here.receive(), name, picture).json()
+    got = here["lan"].get(paper["links"]["content"])
+    assert got.headers["content-disposition"] == f"inline; filename*=UTF-8''{quote(saved)}"
+    assert (got.headers["content-type"], got.headers["x-content-type-options"]) == ("image/png", "nosniff")
+
+
+def test_a_nul_in_an_address_is_the_callers_fault(here: Province) -> None:
+    for path in ("/v1/dossiers?q=%00", "/v1/dossiers?commune=%00", "/v1/submissions/%00", "/v1/procedures/a%00"):
+        answer = here["lan"].get(path)
+        assert (answer.status_code, answer.json()["code"]) == (400, "request.text_unstorable"), path
+    metadata = {"Tus-Resumable": "1.0.0", "Upload-Length": "9", "Upload-Metadata": "filename YQBi"}
+    assert here["lan"].post("/v1/uploads", headers=metadata).json()["code"] == "request.text_unstorable"
 
 
 def test_two_gigabytes_are_refused_before_they_are_sent(here: Province) -> None:

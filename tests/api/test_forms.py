@@ -111,6 +111,15 @@ def test_check_tells_every_fault_with_a_pointer_and_a_sentence(citizen: TestClie
     assert (sound.status_code, sound.json()) == (200, {"sound": True})
 
 
+@pytest.mark.parametrize(
+    "answers", [b'{"holder": {"name": "\\ud800"}}', b'{"\\udfff": 1}', b'{"land": {"\\ud800": 1}}']
+)
+def test_halves_of_a_letter_are_refused(citizen: TestClient, answers: bytes) -> None:
+    body = b'{"form_version": 1, "answers": ' + answers + b"}"
+    answer = citizen.post(f"{FORM}/check", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "request.fields_wrong")
+
+
 # ── prefill ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -235,6 +244,10 @@ def test_a_refused_application_can_be_mended_under_its_key(citizen: TestClient) 
         (sending(papers=[{"doc_type": "GCN", "sha256": "../../etc/passwd"}]), 422, "request.fields_wrong"),
         (sending() | {"holder_office_id": 1}, 422, "request.fields_wrong"),
         (sending() | {"answers": []}, 422, "request.fields_wrong"),
+        (sending(SOUND | {"papers": [{"a": n} for n in range(301)]}), 422, "request.fields_wrong"),
+        (sending(SOUND | {"papers": [[n] * 299 for n in range(20)]}), 422, "request.fields_wrong"),
+        (sending(SOUND | {"change": SOUND["change"] | {"reason": "rỗng\x00"}}), 422, "request.fields_wrong"),
+        (sending(SOUND | {"\x00": 1}), 422, "request.fields_wrong"),
     ],
 )
 def test_refusals(citizen: TestClient, database: Database, body: dict[str, Any], status: int, code: str) -> None:

@@ -8,8 +8,8 @@ rows in FOUND are scored. Exit code 1 where a score is below 1 or a row has the 
 
 A vertex that a row lacks and several neighbours have is one fault: it is enough that one of them is named.
 
-A gap that the key knows nothing of is true if the file really has it: a hole of that very area in the union of the rows
-that it names. (The made-up province leaves a few such wedges between plots and paths, as real ones do.)
+A gap that the key knows nothing of is true if the file really has it: a face of that very area between the outlines of
+the rows that it names, covered by none. (The made-up province leaves a few such wedges between plots and paths, as real ones do.)
 
 The office calls an enclosed place a gap if it is narrower than 0.5 m or smaller than 50 m²; a fault that is both wider and
 larger is outside that rule, may go untold, and is counted below the table.
@@ -253,9 +253,12 @@ class Drawings:
         near = shapes[
             [i for i, one in enumerate(shapes) if one is not None and one.is_valid and one.distance(own) < 60]
         ]
-        ground = shapely.get_parts(shapely.union_all(near, grid_size=1e-4))
-        holes = [shapely.Polygon(ring) for part in ground for ring in part.interiors]
-        return next((one for one in holes if abs(one.area - area) < 0.02 and one.distance(own) < 0.01), None)
+        # Faces between the outlines, not holes of a union: a wedge that parts two rows from end to end is a hole of nothing.
+        lines = shapely.union_all(shapely.boundary(near), grid_size=1e-4)
+        faces = shapely.get_parts(shapely.polygonize([lines]))
+        wanted = faces[(abs(shapely.area(faces) - area) < 0.02) & (shapely.distance(faces, own) < 0.01)]
+        ground = shapely.STRtree(near)
+        return next((one for one in wanted if not len(ground.query(one.representative_point(), "within"))), None)
 
     def _of(self, file: str) -> Any:
         if file not in self._read:

@@ -114,3 +114,10 @@ def test_facts_are_filled_in_and_a_missing_one_does_not_hide_the_refusal() -> No
 
 def test_an_unknown_code_answers_with_itself() -> None:
     assert message("no.such_code", {}, "vi").title == "no.such_code"
+
+
+def test_a_fact_that_is_a_code_is_told_in_words() -> None:
+    facts = {"by": "Chi nhánh", "winner": "recalled", "closed_when": "09:47"}
+    assert "(đã thu hồi)" in message("handover.closed", facts, "vi").detail
+    assert "(recalled)" in message("handover.closed", facts, "en").detail
+    assert "(unheard_of)" in message("handover.closed", facts | {"winner": "unheard_of"}, "vi").detail

@@ -17,7 +17,6 @@ from landdb.dossier import clock, record, store
 from landdb.dossier.accept import accept
 from landdb.dossier.assign import assign
 from landdb.dossier.model import Dossier
-from landdb.dossier.notice import DemoSink
 from landdb.dossier.offer import offer
 from landdb.dossier.recall import recall
 from landdb.dossier.receive import Person
@@ -301,7 +300,7 @@ def test_the_digest_of_the_day(here: Work) -> None:
     here.go(vn(6, 9))
     fresh = here.receive()
     here.hand_over(fresh, places.branch, accepted=False)
-    watch(here.tx, DemoSink())
+    watch(here.tx)
     of_head = digest(here.by(places.head), places.branch, places.head.staff_id)
     assert [row.dossier_id for row in of_head.came] == [fresh.dossier_id]
     assert (of_head.counts["held"], of_head.counts["incoming"], of_head.counts["overdue"]) == (1, 1, 1)

@@ -17,10 +17,12 @@ from landdb.db.transaction import SYSTEM, VIETNAM, Database, Tx
 from landdb.dossier import clock, store
 from landdb.dossier.model import Deadline, Dossier, Notice, Pause
 from landdb.dossier.notice import DemoSink, deliver
+from landdb.dossier.recall import recall
 from landdb.dossier.receive import receive
 from landdb.dossier.watch import ABOVE, HEAD, UNANSWERED, watch
 from landdb.errors import Unavailable
 from landdb.reference import store as reference
+from landdb.sealing.keys import make_secret
 from landdb.views.workload import escalations, indicators, office_times
 from tests.dossier_make import KEYS, STEPS, place
 from tests.landdb.dossier.desk import Work, application, vn, work
@@ -346,19 +348,19 @@ def levels(here: Work) -> list[tuple[int, object]]:
 def test_a_clock_that_has_run_out_goes_to_the_head_once_and_then_above_once(here: Work) -> None:
     places = here.places
     dossier = here.at_branch()
-    assert watch(here.tx, DemoSink()).escalated == 0
+    assert watch(here.tx).escalated == 0
     here.go(vn(3, 9))  # the stage had eight working hours
-    assert watch(here.tx, DemoSink()).escalated == 1
+    assert watch(here.tx).escalated == 1
     assert levels(here) == [(HEAD, places.head.staff_id)]
-    assert watch(here.tx, DemoSink()).escalated == 0
+    assert watch(here.tx).escalated == 0
     (told,) = escalations(here.tx, places.head.staff_id) if places.head.staff_id else ()
     assert (told.dossier_id, told.level) == (dossier.dossier_id, HEAD)
     here.go(vn(4, 9))
-    assert watch(here.tx, DemoSink()).escalated == 1
+    assert watch(here.tx).escalated == 1
     assert levels(here)[1][0] == ABOVE
     assert levels(here)[1][1] in {places.supervisor.staff_id, places.second_supervisor.staff_id}
     here.go(vn(30))
-    assert watch(here.tx, DemoSink()).escalated == 0
+    assert watch(here.tx).escalated == 0
     assert here.get(dossier).event_no == dossier.event_no  # nothing moves by itself
 
 
@@ -367,10 +369,10 @@ def test_a_clock_that_stands_is_not_escalated_and_no_head_is_no_obstacle(here: W
     here.step(dossier, "take_up")
     here.step(dossier, "await_payment")
     here.go(vn(1, month=7))
-    assert watch(here.tx, DemoSink()).escalated == 0
+    assert watch(here.tx).escalated == 0
     here.receive()  # the desk has no head
     here.go(vn(2, 9, month=7))
-    assert watch(here.tx, DemoSink()).escalated == 1
+    assert watch(here.tx).escalated == 1
     assert levels(here) == [(HEAD, None)]
 
 
@@ -378,16 +380,53 @@ def test_an_offer_that_nobody_answers_is_told_to_the_receivers_head(here: Work) 
     handover = here.hand_over(here.receive(), here.places.branch, accepted=False)
     assert handover.due_at is not None
     here.go(handover.due_at + MINUTE)
-    watch(here.tx, DemoSink())
+    watch(here.tx)
     assert (UNANSWERED, here.places.head.staff_id) in levels(here)
     assert store.get_handover(here.tx, handover.handover_id).state == "offered"
+
+
+def test_a_second_offer_that_nobody_answers_is_told_again(here: Work) -> None:
+    dossier = here.receive()
+    for day in (3, 10):
+        here.go(vn(day))
+        handover = here.hand_over(dossier, here.places.branch, accepted=False)
+        here.go(vn(day + 3))
+        watch(here.tx)
+        told = here.ask("SELECT at FROM escalation WHERE level = :level", level=UNANSWERED)
+        assert [row["at"] for row in told] == [here.tx.now]
+        recall(here.by(here.places.clerk), KEYS, handover.handover_id)
+
+
+def test_the_longest_late_are_told_first_and_the_others_in_a_later_round(
+    here: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landdb.dossier.watch._CLOCKS_AT_ONCE", 1)
+    for hour in (9, 8, 10):
+        here.at_branch()
+        here.go(vn(2, hour))
+    here.go(vn(30))
+    assert [watch(here.tx).escalated for _ in range(4)] == [2, 2, 2, 0]
+
+
+def test_a_pause_begins_no_earlier_than_its_clock(here: Work) -> None:
+    """The clocks of two machines differ, or one act waited for another: the pause must stop the clock all the same."""
+    dossier = here.at_branch()
+    here.step(dossier, "take_up")
+    here.go(here.tx.now - 5 * MINUTE)
+    here.step(dossier, "await_payment")
+    clocks = store.get_clocks(here.tx, dossier.dossier_id)
+    assert clocks.running is not None
+    assert clocks.pauses[-1].from_at == clocks.running.started_at
+    here.go(vn(1, month=6))
+    assert watch(here.tx).escalated == 0
 
 
 def test_the_citizen_gets_one_letter_of_apology(here: Work) -> None:
     dossier = here.at_branch()
     here.go(vn(1, month=6))
-    assert watch(here.tx, DemoSink()).apologies == 1
-    assert watch(here.tx, DemoSink()).apologies == 0
+    assert watch(here.tx).apologies == 1
+    assert watch(here.tx).apologies == 0
+    deliver(here.tx, DemoSink())
     letter = store.list_notices(here.tx, dossier.dossier_id)[-1]
     assert letter.kind == "late"
     assert dossier.code in letter.body
@@ -407,6 +446,20 @@ def test_a_channel_that_refuses_keeps_the_text_waiting(here: Work) -> None:
     (sent,) = store.list_notices(here.tx, dossier.dossier_id)
     assert (sent.sent_at, sent.failure) == (here.tx.now, None)
     assert deliver(here.tx, DemoSink()) == 0
+
+
+def test_in_production_nothing_counts_as_sent_without_a_channel(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    with database.begin(SYSTEM) as tx:
+        places = place(tx)
+    with database.begin(places.clerk) as tx:
+        dossier = receive(tx, KEYS, application()).dossier
+    make_secret(tmp_path / "secret")
+    settings = Settings(data=tmp_path, env="production", secret_file=tmp_path / "secret")
+    Worker(settings, database_url).watch_dossiers()
+    with database.begin(SYSTEM) as tx:
+        assert [notice.sent_at for notice in store.list_notices(tx, dossier.dossier_id)] == [None]
 
 
 def test_the_worker_sends_what_waits(database: Database, database_url: str, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 from landdb.db.transaction import Tx
 from landdb.dossier import store, upload
 from landdb.dossier.add_document import add_document, withdraw_document
+from landdb.dossier.add_order import add_order
 from landdb.dossier.examine import media_type_of
 from landdb.dossier.model import (
     Document,
@@ -422,3 +423,20 @@ def test_what_nobody_finishes_in_a_week_is_given_up(here: Work, files: FileStore
     assert upload.sweep_uploads(here.tx, files) == 1
     with pytest.raises(UploadUnknown):
         upload.arrived(files, begun)
+
+
+def test_nobody_waits_for_a_dossier_while_an_order_is_scanned(here: Work, files: FileStore) -> None:
+    class Slow:
+        waited = "never scanned"
+
+        def scan(self, path: Path) -> Scan:
+            self.waited = here.tx.execute("SHOW lock_timeout").scalar_one()  # it is set with the lock
+            return NoScanner().scan(path)
+
+    dossier = here.receive()
+    here.tx.execute("SET LOCAL lock_timeout = 0")
+    scanner = Slow()
+    supervisor = here.by(here.places.supervisor)
+    add_order(supervisor, dossier.dossier_id, keep(files, "quyet-dinh.pdf", pdf()), files=files, scanner=scanner)
+    assert scanner.waited == "0"
+    assert here.tx.execute("SHOW lock_timeout").scalar_one() == "5s"

@@ -387,6 +387,14 @@ def test_a_rewritten_rest_of_a_chain_is_caught_by_the_checkpoint(sealed: Tx) -> 
     assert list(checkpoint_faults(sealed)) == [Fault("checkpoint 1", "root")]
 
 
+def test_a_dossier_that_is_gone_does_not_hide_what_else_is_broken(sealed: Tx) -> None:
+    middle, last = sealed.execute("SELECT dossier_id FROM dossier ORDER BY dossier_id OFFSET 1").scalars().all()[:2]
+    sealed.execute("DELETE FROM dossier WHERE dossier_id = :id", id=middle)
+    sealed.execute("UPDATE dossier_event SET kind = 'noted' WHERE dossier_id = :id AND event_no = 1", id=last)
+    code = sealed.execute("SELECT code FROM dossier WHERE dossier_id = :id", id=last).scalar_one()
+    assert list(chain_faults(sealed)) == [Fault(f"{code} #1", "facts")]
+
+
 def test_a_row_rewritten_with_its_hash_is_named_by_the_one_that_does_not_follow(sealed: Tx) -> None:
     from landdb.dossier import store
     from landdb.sealing.chain import event_facts, link

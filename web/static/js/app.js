@@ -56,5 +56,19 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("change", (event) => { if (event.target.matches("[data-submit]")) event.target.form.submit(); });
 
+// The receipt's QR code leads to `/#ho-so=CODE` (landdb/documents/receipt.py): the code stays in the browser until it is asked with.
+function askedByCode() {
+  const code = new URLSearchParams(location.hash.slice(1)).get("ho-so");
+  if (!code) return;
+  const box = document.getElementById("status-code");
+  if (!box && location.pathname === "/") return location.replace(`/dossier-status${location.hash}`); // staff see their work at `/`
+  if (!box) return;
+  box.value = code.slice(0, box.maxLength);
+  const fact = document.getElementById("status-fact");
+  fact.scrollIntoView({ block: "center" });
+  fact.focus({ preventScroll: true });
+}
+addEventListener("hashchange", askedByCode);
+askedByCode();
 startActs();
 startSearch();
