@@ -105,6 +105,7 @@ _FIELD_CODES: Final[Mapping[str, str]] = {
 _SYNTAX: Final = frozenset({"json_invalid"})
 # PostgreSQL's own refusals of \u0000 in JSON and of bytes that are no UTF-8.
 _NUL_REFUSED: Final = frozenset({"22P05", "22021"})
+_NUL_SAID: Final = ("NUL (0x00)", "embedded null")  # by the driver, and by the names of files
 
 
 def status_of(error: LandError) -> int:
@@ -249,7 +250,7 @@ def _field_fault(fault: Mapping[str, Any], tongue: Language) -> dict[str, Any]:
 def of_fault(request: HTTPConnection, error: BaseException) -> Response:
     """Our own fault: the caller reads an incident number, the log has the rest.
 
-    All but one: a NUL in any text of a request (PostgreSQL keeps none) comes to light only where the text is stored or compared.
+    All but one: a NUL in any text of a request (PostgreSQL and file systems take none) comes to light only where it is used.
     """
     if has_nul(error):
         return problem(request, 400, "request.text_unstorable")
@@ -262,7 +263,7 @@ def has_nul(error: BaseException) -> bool:
     """Whether the driver or the database refused a text for a NUL in it; the refusal may lie further down the chain."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, ValueError) and "NUL (0x00)" in str(seen):
+        if isinstance(seen, ValueError) and any(said in str(seen) for said in _NUL_SAID):
             return True
         if getattr(getattr(seen, "orig", seen), "pgcode", None) in _NUL_REFUSED:
             return True

@@ -20,8 +20,11 @@ from landdb.access.add_office import add_office  # noqa: E402
 from landdb.access.add_staff import add_staff  # noqa: E402
 from landdb.access.grant_role import grant_role  # noqa: E402
 from landdb.access.permissions import permissions_of  # noqa: E402
-from landdb.db.transaction import SYSTEM, Actor, Database, Tx, new_id  # noqa: E402
+from landdb.db.transaction import SYSTEM, Actor, Database, Tx  # noqa: E402
+from landdb.dossier import store  # noqa: E402
+from landdb.dossier.add_document import Looked, link  # noqa: E402
 from landdb.dossier.receive import Application, PaperGiven, Person, receive  # noqa: E402
+from landdb.dossier.store import Blob  # noqa: E402
 from landdb.sealing.keys import Keys  # noqa: E402
 from ops import embedded  # noqa: E402
 from ops.migrate import migrate  # noqa: E402
@@ -83,16 +86,9 @@ def received(tx: Tx, keys: Keys, number: int) -> UUID:
 
 
 def scanned(tx: Tx, dossier_id: UUID, kinds: Sequence[str]) -> None:
-    """Papers as rows, without their bytes: what a hand-over lists, cheaply."""
+    """Papers with their events and without their bytes: what a hand-over lists, cheaply."""
+    dossier = store.lock_dossier(tx, dossier_id)
     for kind in kinds:
         digest = hashlib.sha256(f"{dossier_id} {kind}".encode()).hexdigest()
-        tx.execute(
-            """INSERT INTO blob (sha256, size_bytes, media_type, state, verified_at)
-               VALUES (:sha256, 482113, 'application/pdf', 'verified', :now)""",
-            sha256=digest, now=tx.now,
-        )  # fmt: skip
-        tx.execute(
-            """INSERT INTO document (document_id, dossier_id, sha256, doc_type, name, added_at)
-               VALUES (:id, :dossier, :sha256, :kind, :name, :now)""",
-            id=new_id(), dossier=dossier_id, sha256=digest, kind=kind, name=f"{kind.lower()}.pdf", now=tx.now,
-        )  # fmt: skip
+        paper = Looked(f"{kind.lower()}.pdf", Blob(digest, 482113, "application/pdf", "verified", None), None)
+        _, dossier = link(tx, dossier, kind, paper)

@@ -75,6 +75,19 @@ class Part:
         return self.size
 
 
+def _put(whole: Path, target: Path) -> None:
+    """Give a file on disk its final name, durably: without the folder's own fsync a power cut could take the name back."""
+    new = not target.parent.exists()
+    target.parent.mkdir(exist_ok=True)
+    whole.replace(target)
+    for folder in (target.parent, *([target.parent.parent] if new else [])):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 @dataclass(frozen=True)
 class FileStore:
     """A folder of files named by their content."""
@@ -106,8 +119,7 @@ class FileStore:
                 Path(partial.name).unlink(missing_ok=True)
                 raise
         target = self.root / digest.hexdigest()[:2] / digest.hexdigest()
-        target.parent.mkdir(exist_ok=True)
-        Path(partial.name).replace(target)
+        _put(Path(partial.name), target)
         return StoredFile(name, digest.hexdigest(), size)
 
     def lay_out(self, files: list[StoredFile], folder: Path) -> list[Path]:
@@ -167,8 +179,7 @@ class FileStore:
             self.drop_part(upload_id)
             raise HashMismatch(file=name)
         target = self.root / found[:2] / found
-        target.parent.mkdir(exist_ok=True)
-        part.replace(target)
+        _put(part, target)
         return StoredFile(name, found, size)
 
     def drop_part(self, upload_id: UUID) -> None:

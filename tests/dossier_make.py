@@ -258,7 +258,7 @@ def add_dossier(tx: Tx, office_id: int, **columns: Any) -> Dossier:
 def add_paper(
     tx: Tx, dossier_id: UUID, content: bytes = b"giay", *, doc_type: str = "DON", name: str = "don.pdf", state: str = "verified"
 ) -> UUID:  # fmt: skip
-    """A document with its blob, without its file and without an event: for what is about rows only."""
+    """A document with its blob and its event, without its file."""
     digest = hashlib.sha256(content).hexdigest()
     tx.execute(
         """INSERT INTO blob (sha256, size_bytes, media_type, state, verified_at)
@@ -271,6 +271,7 @@ def add_paper(
            VALUES (:id, :dossier, :sha256, :doc_type, :name, :now)""",
         id=document_id, dossier=dossier_id, sha256=digest, doc_type=doc_type, name=name, now=tx.now,
     )  # fmt: skip
+    record(tx, store.lock_dossier(tx, dossier_id), "document_added", {"document_id": str(document_id)})
     return document_id
 
 

@@ -174,6 +174,7 @@ def facts(dossier: Dossier, external: Sequence[ExternalId], names: Names) -> lis
     """What else is known of it: a word of ``pages.dossier.…`` and its value."""
     found = [
         ("received_at", moment(dossier.received_at)),
+        ("due", moment(dossier.due_at) if dossier.due_at else word("due.none", names.tongue)),
         ("intake_office", (names.office(dossier.intake_office_id) or {}).get("name", "")),
         ("channel", word(f"receive.channel.{dossier.channel}", names.tongue)),
     ]

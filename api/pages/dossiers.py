@@ -29,6 +29,7 @@ from landdb.errors import LandError
 from landdb.messages import Language, message
 from landdb.reference import store as reference
 from landdb.reference.procedure import Procedure
+from landdb.service.store import find_parcels
 from landdb.views import parcels_at, workload
 from landdb.views.parcel_query import read_as_of
 from landdb.views.search import search
@@ -211,12 +212,18 @@ def _communes(tx: Tx) -> list[dict[str, Any]]:
 
 
 def _parcel_named(tx: Tx, commune: str, sheet_no: str, parcel_no: str) -> UUID | None:
-    """The one parcel in force that is called so; null: none, or several."""
+    """The one parcel in force that is called so; null: none, or several.
+
+    First by its very number: the search also knows the numbers of the past, and another parcel may have borne this one.
+    """
     try:
-        unit = reference.resolve_commune(tx, commune, tx.today).full_name if commune else ""
+        unit = reference.resolve_commune(tx, commune, tx.today) if commune else None
     except LandError:
         return None
-    found = search(tx, f"thửa {parcel_no} tờ {sheet_no} {unit}", 2).results
+    exact = find_parcels(tx, unit.admin_unit_id, sheet_no, parcel_no) if unit else []
+    if exact:
+        return exact[0].parcel_id if len(exact) == 1 else None
+    found = search(tx, f"thửa {parcel_no} tờ {sheet_no} {unit.full_name if unit else ''}", 2).results
     parcels = {each.parcel_id for each in found if each.parcel_id}
     return parcels.pop() if len(parcels) == 1 else None
 

@@ -32,7 +32,7 @@ class DemoSink:
 
 
 def sink_of(settings: Settings) -> NoticeSink | None:
-    """The channel of this installation; null: it has none, and what is written waits. The demo's would call sent what never left."""
+    """The channel of this installation; null: it has none, and texts wait, for the demo's would call sent what never left."""
     return DemoSink() if settings.env == "demo" else None
 
 

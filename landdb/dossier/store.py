@@ -378,8 +378,10 @@ def set_moved(tx: Tx, handover: Handover, receipts: Sequence[Receipt]) -> None:
 
 
 def add_forced(tx: Tx, handover: Handover, papers: Sequence[Paper], receipts: Sequence[Receipt]) -> None:
-    """A forced move: a hand-over that was never open, and custody of the next epoch. Raises: ``HandoverClosed`` where its epoch is
-    not the one that runs."""
+    """A forced move: a hand-over that was never open, and custody of the next epoch.
+
+    Raises: ``HandoverClosed`` where no custody of its epoch runs.
+    """
     add_handover(tx, handover, papers, receipts)
     _one_closed(tx.execute(statement_file(HERE, "next_custody"), _columns(handover)))
 
@@ -1129,7 +1131,7 @@ def lock_provisional(tx: Tx, dossier_ids: Sequence[UUID]) -> list[Dossier]:
 
 @dataclass(frozen=True)
 class LateClock:
-    """A clock that has run out while it ran, or an offer that nobody has answered in time. ``since``: when the one or other began."""
+    """A clock that has run out while it ran, or an offer that nobody has answered in time. ``since``: when either began."""
 
     deadline_id: int
     dossier_id: UUID

@@ -69,6 +69,7 @@ dossier = Table(
     CheckConstraint("epoch >= 1 AND event_no >= 0", name="counters"),
     CheckConstraint("channel BETWEEN 1 AND 3", name="channel"),
     Index("dossier_holder_idx", "holder_office_id", "due_at", postgresql_where=text("closed_at IS NULL")),
+    Index("dossier_ended_idx", "holder_office_id", postgresql_where=text("closed_at IS NOT NULL")),
     Index("dossier_assignee_idx", "assignee_id", postgresql_where=text("closed_at IS NULL")),
     Index("dossier_parcel_idx", "parcel_id", postgresql_where=text("parcel_id IS NOT NULL")),
     Index("dossier_certificate_idx", "certificate_serial", postgresql_where=text("certificate_serial IS NOT NULL")),
@@ -155,6 +156,12 @@ handover = Table(
     Index("handover_to_idx", "to_office_id", "offered_at", postgresql_where=text("state = 'offered'")),
     Index("handover_from_idx", "from_office_id", "offered_at"),
     Index("handover_dossier_idx", "dossier_id"),
+    Index(
+        "handover_untaken_idx",
+        "to_office_id",
+        "dossier_id",
+        postgresql_where=text("state IN ('offered', 'refused', 'recalled')"),
+    ),
     Index("handover_batch_idx", "batch_id"),
 )
 

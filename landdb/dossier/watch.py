@@ -38,15 +38,18 @@ class Watched:
 def watch(tx: Tx) -> Watched:
     """One round. It may be called at any time and any number of times; the worker does every few minutes.
 
-    What it writes for citizens waits: it is sent in a transaction of its own (``notice.deliver``), for a channel may take its time
-    and nobody should wait for a dossier meanwhile.
+    What it writes for citizens is sent in a transaction of its own (``notice.deliver``): a channel may take its time, and nobody
+    should wait for a dossier meanwhile.
     """
     recomputed = clock.recompute(tx)
     return Watched(escalate(tx), apologise(tx), recomputed)
 
 
 def escalate(tx: Tx) -> int:
-    """Tell those above of clocks that have run out and of offers unanswered; how many were told now. The rest is the next round's."""
+    """Tell those above of clocks that have run out and of offers unanswered; how many were told now.
+
+    Some at a time, the longest late first: the rest is the next round's.
+    """
     told = 0
     for late in store.late_clocks(tx, 0, _CLOCKS_AT_ONCE):
         told += _tell(tx, late, HEAD, late.office_id, HEADS)

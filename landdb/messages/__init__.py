@@ -29,7 +29,7 @@ class Message:
 class _Lenient(string.Formatter):
     """Leaves a named place empty when the fact is missing: a message must not fail where it explains a refusal.
 
-    ``{winner:handover.winner}`` puts the words of ``handover.winner.<winner>``, for facts that are codes.
+    ``{winner:handover.winner}`` puts the words of ``handover.winner.<winner>``, for facts that are codes; a list has commas.
     """
 
     def __init__(self, language: Language) -> None:
@@ -42,6 +42,8 @@ class _Lenient(string.Formatter):
         words = self._texts.get(f"{format_spec}.{value}") if format_spec else None
         if words is not None:
             return words.title
+        if isinstance(value, list | tuple):
+            return ", ".join(self.format_field(each, format_spec) for each in value)
         try:
             return str(super().format_field(value, format_spec))
         except (TypeError, ValueError):

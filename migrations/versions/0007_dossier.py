@@ -320,6 +320,8 @@ CREATE TABLE dossier (
     CONSTRAINT dossier_parcel_id_fkey FOREIGN KEY(parcel_id) REFERENCES parcel (parcel_id)
 );
 
+CREATE INDEX dossier_ended_idx ON dossier (holder_office_id) WHERE closed_at IS NOT NULL;
+
 CREATE INDEX dossier_assignee_idx ON dossier (assignee_id) WHERE closed_at IS NULL;
 
 CREATE INDEX dossier_received_idx ON dossier (received_at);
@@ -603,6 +605,8 @@ CREATE INDEX handover_batch_idx ON handover (batch_id);
 CREATE UNIQUE INDEX handover_open_key ON handover (dossier_id) WHERE state = 'offered';
 
 CREATE INDEX handover_dossier_idx ON handover (dossier_id);
+
+CREATE INDEX handover_untaken_idx ON handover (to_office_id, dossier_id) WHERE state IN ('offered', 'refused', 'recalled');
 
 CREATE INDEX handover_to_idx ON handover (to_office_id, offered_at) WHERE state = 'offered';
 

@@ -438,7 +438,7 @@ def test_a_paper_is_saved_under_the_ending_of_what_it_is(here: Province, name: s
 
 
 def test_a_nul_in_an_address_is_the_callers_fault(here: Province) -> None:
-    for path in ("/v1/dossiers?q=%00", "/v1/dossiers?commune=%00", "/v1/submissions/%00", "/v1/procedures/a%00"):
+    for path in ("/v1/dossiers?q=%00", "/v1/dossiers?commune=%00", "/v1/procedures/a%00", "/static/v-x/%00"):
         answer = here["lan"].get(path)
         assert (answer.status_code, answer.json()["code"]) == (400, "request.text_unstorable"), path
     metadata = {"Tus-Resumable": "1.0.0", "Upload-Length": "9", "Upload-Metadata": "filename YQBi"}

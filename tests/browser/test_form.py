@@ -15,7 +15,7 @@ from landdb.config import Settings
 from landdb.db.transaction import connect
 from landdb.sealing.identity import CITIZEN, decrypt
 from landdb.sealing.keys import load_keys
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, sign_in
 from tests.browser.test_look import measured
 
 pytestmark = pytest.mark.browser
@@ -204,3 +204,14 @@ def test_the_pages_in_english_and_on_a_wide_screen(visit: Visit, holder: Holder,
     expect(page.get_by_label("Full name, or name of the organisation")).to_be_visible()
     faults += measured(page, "en-form-fill", 1366)
     assert not faults
+
+
+def test_the_receipts_code_opens_the_question_about_its_dossier(visit: Visit, live_server: Site) -> None:
+    page = visit(390, 844)
+    page.goto(f"{live_server.url}/#ho-so=H99.41.01-261122-0001")
+    expect(page.get_by_label("Mã hồ sơ")).to_have_value("H99.41.01-261122-0001")
+    expect(page.get_by_label("Số định danh hoặc số điện thoại đã khai")).to_be_focused()
+    sign_in(page, "motcua")  # who sees their own work at `/` is led to the page that asks
+    expect(page.get_by_role("heading", name="Việc của tôi")).to_be_visible()
+    page.goto(f"{live_server.url}/#ho-so=H99.41.01-261122-0002")
+    expect(page.get_by_label("Mã hồ sơ")).to_have_value("H99.41.01-261122-0002")

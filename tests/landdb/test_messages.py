@@ -120,4 +120,6 @@ def test_a_fact_that_is_a_code_is_told_in_words() -> None:
     facts = {"by": "Chi nhánh", "winner": "recalled", "closed_when": "09:47"}
     assert "(đã thu hồi)" in message("handover.closed", facts, "vi").detail
     assert "(recalled)" in message("handover.closed", facts, "en").detail
+    missing = message("dossier.paper_missing", {"papers": "Đơn, Giấy", "doc_types": ["DON", "GCN"]}, "vi")
+    assert missing.detail == "Còn thiếu: Đơn, Giấy (DON, GCN)."
     assert "(unheard_of)" in message("handover.closed", facts | {"winner": "unheard_of"}, "vi").detail

@@ -1,5 +1,5 @@
--- I8. Changes of a dossier that its history does not tell: hand-overs and their ends by kind, and stages from the first to the one on
--- its row. An offer that force ended is told by the forced move.
+-- I8. Changes of a dossier that its history does not tell: hand-overs and their ends by kind, papers, fees and notes, and stages from
+-- the first to the one on its row. An offer that force ended is told by the forced move; a note may come with a step.
 WITH told AS (
     SELECT dossier_id,
            count(*) FILTER (WHERE kind = 'received') AS received,
@@ -7,7 +7,13 @@ WITH told AS (
            count(*) FILTER (WHERE kind = 'accepted') AS accepted,
            count(*) FILTER (WHERE kind = 'refused' AND to_stage IS NULL) AS refused,
            count(*) FILTER (WHERE kind = 'recalled') AS recalled,
-           count(*) FILTER (WHERE kind = 'forced') AS forced
+           count(*) FILTER (WHERE kind = 'forced') AS forced,
+           count(*) FILTER (WHERE kind = 'document_added') AS added,
+           count(*) FILTER (WHERE kind = 'document_withdrawn') AS withdrawn,
+           count(*) FILTER (WHERE kind = 'fee_noted') AS fees,
+           count(*) FILTER (WHERE kind = 'fee_paid') AS paid,
+           count(*) FILTER (WHERE kind = 'noted') AS noted,
+           count(*) FILTER (WHERE kind = 'stepped') AS stepped
     FROM dossier_event GROUP BY dossier_id
 ), done AS (
     SELECT dossier_id,
@@ -17,6 +23,12 @@ WITH told AS (
            count(*) FILTER (WHERE state = 'recalled' AND reason_code IS DISTINCT FROM 'forced') AS recalled,
            count(*) FILTER (WHERE state = 'forced') AS forced
     FROM handover GROUP BY dossier_id
+), papers AS (
+    SELECT dossier_id, count(*) AS added, count(withdrawn_at) AS withdrawn FROM document GROUP BY dossier_id
+), fees AS (
+    SELECT dossier_id, count(*) AS fees, count(paid_at) AS paid FROM dossier_fee GROUP BY dossier_id
+), notes AS (
+    SELECT dossier_id, count(*) AS notes FROM dossier_note GROUP BY dossier_id
 ), staged AS (
     SELECT dossier_id, event_no, from_stage, to_stage,
            lag(to_stage) OVER past AS before, lead(to_stage) OVER past AS after
@@ -30,6 +42,19 @@ LEFT JOIN done h USING (dossier_id)
 WHERE (coalesce(t.offered, 0), coalesce(t.accepted, 0), coalesce(t.refused, 0), coalesce(t.recalled, 0), coalesce(t.forced, 0))
       IS DISTINCT FROM
       (coalesce(h.offered, 0), coalesce(h.accepted, 0), coalesce(h.refused, 0), coalesce(h.recalled, 0), coalesce(h.forced, 0))
+UNION ALL
+SELECT d.code, CASE WHEN (coalesce(t.added, 0), coalesce(t.withdrawn, 0)) IS DISTINCT FROM (coalesce(p.added, 0), coalesce(p.withdrawn, 0))
+                    THEN 'papers'
+                    WHEN (coalesce(t.fees, 0), coalesce(t.paid, 0)) IS DISTINCT FROM (coalesce(f.fees, 0), coalesce(f.paid, 0)) THEN 'fees'
+                    ELSE 'notes' END
+FROM dossier d
+LEFT JOIN told t USING (dossier_id)
+LEFT JOIN papers p USING (dossier_id)
+LEFT JOIN fees f USING (dossier_id)
+LEFT JOIN notes n USING (dossier_id)
+WHERE (coalesce(t.added, 0), coalesce(t.withdrawn, 0), coalesce(t.fees, 0), coalesce(t.paid, 0))
+      IS DISTINCT FROM (coalesce(p.added, 0), coalesce(p.withdrawn, 0), coalesce(f.fees, 0), coalesce(f.paid, 0))
+   OR coalesce(n.notes, 0) NOT BETWEEN coalesce(t.noted, 0) AND coalesce(t.noted, 0) + coalesce(t.stepped, 0)
 UNION ALL
 SELECT d.code, 'received ' || coalesce(t.received, 0) || ' times'
 FROM dossier d LEFT JOIN told t USING (dossier_id)

@@ -164,6 +164,14 @@ BROKEN: list[tuple[str, str, tuple[str, ...]]] = [
     ("event_of_change", "held", ("UPDATE dossier_event SET kind = 'noted' WHERE dossier_id = «held»",)),
     ("event_of_change", "moved", ("UPDATE dossier_event SET kind = 'noted' WHERE dossier_id = «moved» AND event_no = 2",)),
     ("event_of_change", "refused", ("UPDATE handover SET state = 'recalled' WHERE handover_id = ‹refused›",)),
+    ("event_of_change", "moved", ("DELETE FROM document WHERE dossier_id = «moved»",)),
+    ("event_of_change", "moved", ("UPDATE document SET withdrawn_at = added_at WHERE dossier_id = «moved»",)),
+    ("event_of_change", "moved", (
+        "INSERT INTO dossier_fee (fee_id, dossier_id, name, amount_vnd) VALUES (gen_random_uuid(), «moved», 'phí', 1)",
+    )),
+    ("event_of_change", "held", (
+        "INSERT INTO dossier_note (note_id, dossier_id, body, at) VALUES (gen_random_uuid(), «held», 'x', now())",
+    )),
     ("event_messages", "recalled", ("DELETE FROM outbox WHERE dossier_id = «recalled» AND event_no = 2",)),
     ("event_messages", "recalled", ("UPDATE outbox SET event_no = 9 WHERE dossier_id = «recalled» AND event_no = 2",)),
     ("event_messages", "held", ("UPDATE dossier_event SET messages = 1 WHERE dossier_id = «held»",)),

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from landdb.db.transaction import Tx
 from landdb.dossier import store
-from landdb.views.workload import on_same_land
+from landdb.views.workload import boxes, on_same_land
 from tests.landdb.dossier.desk import Work, work
 
 ASKED: dict[str, Callable[[Tx, UUID], object]] = {
@@ -23,6 +23,7 @@ ASKED: dict[str, Callable[[Tx, UUID], object]] = {
     "papers to hand over": lambda tx, dossier_id: store.papers_to_hand_over(tx, [dossier_id]),
     "same certificate": lambda tx, dossier_id: on_same_land(tx, parcel_id=dossier_id, certificate_serial="AA 1"),
     "provisional": lambda tx, _: store.list_provisional(tx),
+    "boxes": lambda tx, _: boxes(tx, 1, None),
 }
 BIG = ("dossier", "custody", "handover", "document", "dossier_event", "deadline", "pause", "blob")
 
