@@ -51,8 +51,9 @@ def ahead(items: Iterator[T], depth: int = 1) -> Generator[T, None, None]:
                 raise error
             if item is None:
                 return
-            yield item
+            handed = [item]
             del item
+            yield handed.pop()  # the taker alone holds it, and lets it go when it has done with it
     finally:
         stopped.set()
         maker.join()

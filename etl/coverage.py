@@ -15,8 +15,9 @@ import numpy as np
 import shapely
 
 from etl.batch import Floats, Ints, Mask, Rings, ranges
-from etl.edges import Edges, Keys, cancel, cancelled, joined, ring_edges
-from etl.outlines import find_outlines
+from etl.edges import Edges, Keys, cancel, cancelled, joined, narrow, ring_edges, wide
+from etl.memory import give_back
+from etl.outlines import Which, find_outlines
 from etl.shelf import Shapes, Shelf, as_boxes
 
 _HALF = 1 << 31
@@ -138,7 +139,7 @@ class CoverageCheck:
         areas = rings.ring_areas() if ring_areas is None else ring_areas
         edges, hashes = ring_edges(rings, usable, keys, areas)
         self._shelf.put(rings, usable, row_ids, hashes, self._base())
-        self._pending.append(cancel(Edges(edges.start, edges.end, row_ids[edges.owner])))
+        self._pending.append(cancel(Edges(edges.start, edges.end, narrow(row_ids)[edges.owner])))
         if sum(map(len, self._pending)) > max(_FOLD_EDGES, 2 * self._settled):
             self._fold()
         return hashes
@@ -181,18 +182,21 @@ class CoverageCheck:
 
     def _fold(self) -> Edges:
         """Cancels the pending edges across batches."""
-        left = joined(cancelled(self._pending))
+        pieces = cancelled(self._pending)
+        self._pending = []  # before the pieces are joined: otherwise all edges are in memory three times
+        left = joined(pieces)
         self._pending, self._settled = [left], len(left)
         return left
 
     def _report(self, edges: Edges) -> CoverageReport:
         total = len(edges)
         edges = self._needing_a_look(edges)
+        give_back()
         if not len(edges):
             return _clean_report(self._far_rows(), total)
         segments = self._segments(edges)
         tiles = _tiles(segments)
-        copies = _Copies(self._shelf.hashes)
+        copies = _Copies(self._shelf.hashes())
         if len(tiles) == 1:
             faces = self._faces(segments, tiles[0])
             cover = self._cover(faces)
@@ -202,7 +206,7 @@ class CoverageCheck:
             # Noding everything would take four times as long as uniting the parcels and intersecting all neighbours.
             empty = np.concatenate([self._holes(edges, tile) for tile in tiles])
             overlaps = self._overlaps(None, copies)
-        listed = _Listed(self._shelf.ids, copies, overlaps)
+        listed = _Listed(self._shelf.ids(), copies, overlaps)
         nodes = [self._nodes_in(tile, edges, segments, listed) for tile in tiles]
         return CoverageReport(
             overlaps=overlaps,
@@ -217,9 +221,11 @@ class CoverageCheck:
         if not len(edges):
             return edges
         limit = self._tolerance
+        segments = _Lattice(edges.start, edges.end, limit.grid_m)
         outlines = find_outlines(
-            edges.start, edges.end, self._segments(edges), gap_width_m=limit.gap_width_m, gap_area_m2=limit.gap_area_m2
+            edges.start, edges.end, segments, gap_width_m=limit.gap_width_m, gap_area_m2=limit.gap_area_m2
         )
+        give_back()
         calm = np.flatnonzero(outlines.calm)
         inside_another = self._covered(outlines.beside[calm] + self._base()) > 0
         left_out = np.zeros(len(outlines.calm), bool)
@@ -238,12 +244,7 @@ class CoverageCheck:
 
     def _segments(self, edges: Edges) -> Floats:
         """Left-over edges as (n, 2, 2) coordinates in metres from the origin, exactly on the lattice."""
-        segments = np.empty((len(edges), 2, 2))
-        for place, keys in enumerate((edges.start, edges.end)):
-            segments[:, place, 0] = (keys >> np.uint64(32)).astype(np.int64) - _HALF
-            segments[:, place, 1] = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64) - _HALF
-        segments *= self._tolerance.grid_m
-        return segments
+        return _Lattice(edges.start, edges.end, self._tolerance.grid_m)[:]
 
     def _faces(self, segments: Floats, tile: _Tile) -> Shapes:
         faces = _polygonized(_lines(segments), self._tolerance.grid_m, tile)
@@ -256,7 +257,7 @@ class CoverageCheck:
         These parcels alone enclose every empty place; where others lie, a hole is not empty.
         """
         base, limit = self._base(), self._tolerance
-        rows = self._shelf.of(edges.owner)
+        rows = self._shelf.of(wide(edges.owner))
         rows = rows[tile.meets(self._shelf.boxes(rows) - np.tile(base, 2))]
         ground = shapely.get_parts(_united(_shifted(self._shelf.shapes(rows), -base)))
         holes = _holes_of(ground[shapely.get_type_id(ground) == shapely.GeometryType.POLYGON])
@@ -286,7 +287,7 @@ class CoverageCheck:
         near = self._shelf.every() if crowded is None else self._shelf.near(shapely.bounds(crowded))
         rows = np.unique(copies.first[near])
         ours = np.zeros(len(copies.first), bool)
-        np.logical_or.at(ours, copies.first, self._shelf.ids >= 0)
+        np.logical_or.at(ours, copies.first, self._shelf.ids() >= 0)
         boxes = self._shelf.boxes(rows)
         found = []
         for low, high in _strips(boxes):
@@ -309,7 +310,7 @@ class CoverageCheck:
 
     def _named(self, found: Overlaps) -> Overlaps:
         """Overlaps under the caller's ids, without those among parcels of the register."""
-        a, b = self._shelf.ids[found.row_a], self._shelf.ids[found.row_b]
+        a, b = self._shelf.ids()[found.row_a], self._shelf.ids()[found.row_b]
         asked = (a >= 0) | (b >= 0)
         return Overlaps(a[asked], b[asked], found.area_m2[asked], found.width_m[asked], found.place[asked])
 
@@ -353,7 +354,29 @@ class CoverageCheck:
         shapes = self._shelf.shapes(rows)
         gap, row = shapely.STRtree(shapes).query(gaps, predicate="dwithin", distance=self._tolerance.node_m)
         order = np.lexsort((row, gap))
-        return gap[order], self._shelf.ids[rows[row[order]]]
+        return gap[order], self._shelf.ids()[rows[row[order]]]
+
+
+class _Lattice:
+    """Edges as (n, 2, 2) coordinates in metres from the origin, made from their keys as they are asked for.
+
+    The coordinates of all left-over edges at once take more memory than the edges themselves.
+    """
+
+    def __init__(self, start: Keys, end: Keys, grid_m: float) -> None:
+        self._start, self._end, self._grid_m = start, end, grid_m
+
+    def __len__(self) -> int:
+        return len(self._start)
+
+    def __getitem__(self, which: Which) -> Floats:
+        start = self._start[which]
+        segments = np.empty((len(start), 2, 2))
+        for place, keys in enumerate((start, self._end[which])):
+            segments[:, place, 0] = (keys >> np.uint64(32)).astype(np.int64) - _HALF
+            segments[:, place, 1] = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64) - _HALF
+        segments *= self._grid_m
+        return segments
 
 
 @dataclass(frozen=True)
@@ -589,7 +612,7 @@ def _join_overlaps(pieces: list[Overlaps]) -> Overlaps:
 def _missing_nodes(edges: Edges, segments: Floats, listed: _Listed, near_m: float, origin: Floats) -> MissingNodes:
     """Vertices on another parcel's left-over edge, away from its ends; where the two overlap, the overlap says it."""
     if not len(edges):
-        return MissingNodes(edges.owner, edges.owner, np.zeros(0, object))
+        return MissingNodes(wide(edges.owner), wide(edges.owner), np.zeros(0, object))
     keys, first = np.unique(np.concatenate([edges.start, edges.end]), return_index=True)
     vertex = segments.transpose(1, 0, 2).reshape(-1, 2)
     at = vertex[first]
@@ -604,8 +627,9 @@ def _missing_nodes(edges: Edges, segments: Floats, listed: _Listed, near_m: floa
     high = np.searchsorted(ends[order], keys[point], side="right")
     member, offsets = ranges(low, high - low)
     which = np.repeat(np.arange(len(point)), np.diff(offsets))
-    vertex_row = np.concatenate([edges.owner, edges.owner])[order][member]
-    edge_row = edges.owner[edge[which]]
+    owner = wide(edges.owner)
+    vertex_row = np.concatenate([owner, owner])[order][member]
+    edge_row = owner[edge[which]]
     good = (vertex_row != edge_row) & ((vertex_row >= 0) | (edge_row >= 0))
     good &= ~listed.among(edge_row, vertex_row)
     found = np.stack([edge_row[good], point[which[good]], vertex_row[good]], axis=1)

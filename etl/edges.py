@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,8 @@ import numpy.typing as npt
 from etl.batch import Floats, Ints, Mask, Rings, ranges
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
+Owners: TypeAlias = npt.NDArray[np.signedinteger[Any]]
+"""Rows in as many bytes as the largest needs: millions of edges wait for the last batch, each with its row."""
 
 _MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _RANGE_EDGES = 200_000
@@ -22,7 +24,7 @@ class Edges:
 
     start: Keys
     end: Keys
-    owner: Ints
+    owner: Owners
 
     def __len__(self) -> int:
         return len(self.start)
@@ -98,8 +100,20 @@ def joined(pieces: list[Edges]) -> Edges:
     return Edges(
         np.concatenate([nothing, *(piece.start for piece in pieces)]),
         np.concatenate([nothing, *(piece.end for piece in pieces)]),
-        np.concatenate([np.zeros(0, np.int64), *(piece.owner for piece in pieces)]),
+        np.concatenate([np.zeros(0, np.int32), *(piece.owner for piece in pieces)]),
     )
+
+
+def narrow(rows: Ints) -> Owners:
+    """Row numbers in four bytes where they fit."""
+    limit = np.iinfo(np.int32)
+    fits = not len(rows) or (rows.min() >= limit.min and rows.max() <= limit.max)
+    return rows.astype(np.int32) if fits else rows
+
+
+def wide(rows: Owners) -> Ints:
+    """The inverse of `narrow`."""
+    return rows.astype(np.int64, copy=False)
 
 
 def _hash(start: Keys, end: Keys) -> tuple[Keys, Mask]:

@@ -23,7 +23,7 @@ _CELLS_PER_BOX = 8
 """Cells grow until the boxes lie over no more than this on average, however long the longest are."""
 _MOST_IN_CELL = 48
 """The boxes of a cell with more than this are looked up in a tree: their pairs grow with the square."""
-_PAIRS_AT_ONCE = 500_000
+_PAIRS_AT_ONCE = 250_000
 _FAR = 1 << 31
 
 
@@ -89,7 +89,7 @@ def _cells(box: Boxes) -> tuple[Ints, Ints]:
 
 
 def _portions(counts: Ints) -> Iterator[slice]:
-    """Consecutive slices whose counts add up to about half a million each."""
+    """Consecutive slices whose counts add up to about a quarter of a million each."""
     total = np.cumsum(counts)
     at = 0
     while at < len(counts):

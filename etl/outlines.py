@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from etl.edges import Keys
 from etl.nearby import meeting
 
 Next: TypeAlias = npt.NDArray[np.int32]
+Which: TypeAlias = slice | Ints | Next
 
 _SHARP_COS = float(np.cos(np.radians(5.0)))
 _BESIDE = 0.02
@@ -27,6 +28,14 @@ _BESIDE_MOST_M = 0.1
 _AT_ONCE = 100_000
 _ROUGH_M = 0.02
 """Boxes in single precision are off by less than this, 214 km from the origin."""
+
+
+class Segments(Protocol):
+    """Directed edges as (n, 2, 2) coordinates in metres: an array, or what makes the asked part of one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, which: Which, /) -> Floats: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +51,8 @@ class Outlines:
     beside: Floats
 
 
-def find_outlines(start: Keys, end: Keys, segments: Floats, *, gap_width_m: float, gap_area_m2: float) -> Outlines:
-    """The outlines that these directed edges form. segments: (n, 2, 2) coordinates in metres."""
+def find_outlines(start: Keys, end: Keys, segments: Segments, *, gap_width_m: float, gap_area_m2: float) -> Outlines:
+    """The outlines that these directed edges form. segments: their coordinates."""
     following = _following(start, end)
     if following is None:
         return Outlines(np.zeros(len(start), np.int32), np.zeros(1, bool), np.zeros((1, 2)))
@@ -74,13 +83,13 @@ def _following(start: Keys, end: Keys) -> Next | None:
     Rings are closed and cancelling takes edges out in opposite pairs, so at each node as many edges end as begin: in the order
     of their nodes, the edges that end stand beside those that begin.
     """
-    ending, beginning = np.argsort(end), np.argsort(start)
+    ending, beginning = (np.argsort(keys).astype(np.int32) for keys in (end, start))
     node = end[ending]
     if not np.array_equal(node, start[beginning]):
         return None
     again = np.concatenate([[False], node[1:] == node[:-1], [False]])
     following = np.empty(len(start), np.int32)
-    following[ending] = np.where(again[1:] | again[:-1], -1, beginning)
+    following[ending] = np.where(again[1:] | again[:-1], np.int32(-1), beginning)
     return following
 
 
@@ -106,7 +115,7 @@ def _loops(following: Next) -> tuple[Next, Mask]:
     return np.where(closed, number[least], 0), closed
 
 
-def _turning_back(segments: Floats, following: Next) -> Mask:
+def _turning_back(segments: Segments, following: Next) -> Mask:
     """Edges after which the outline turns back on itself."""
     sharp = np.zeros(len(following), bool)
     for some in _slices(len(following)):
@@ -127,12 +136,13 @@ def _slices(count: int) -> Iterator[slice]:
     return (slice(at, at + _AT_ONCE) for at in range(0, count, _AT_ONCE))
 
 
-def _crowded(start: Keys, end: Keys, segments: Floats, following: Next, margin_m: float) -> Mask:
+def _crowded(start: Keys, end: Keys, segments: Segments, following: Next, margin_m: float) -> Mask:
     """Edges that come nearer than ``margin_m`` to another with which they share no node."""
     reach = margin_m / 2 + _ROUGH_M
     boxes = np.empty((len(start), 4), np.float32)
     for some in _slices(len(start)):
-        boxes[some, :2], boxes[some, 2:] = segments[some].min(axis=1) - reach, segments[some].max(axis=1) + reach
+        ends = segments[some]
+        boxes[some, :2], boxes[some, 2:] = ends.min(axis=1) - reach, ends.max(axis=1) + reach
     crowded = np.zeros(len(start), bool)
     for pair in meeting(boxes):
         i, j = _apart(*pair, start, end)
@@ -150,7 +160,7 @@ def _apart(i: Ints, j: Ints, start: Keys, end: Keys) -> tuple[Ints, Ints]:
     return i[apart], j[apart]
 
 
-def _next_but_one(i: Ints, j: Ints, segments: Floats, following: Next) -> Mask:
+def _next_but_one(i: Ints, j: Ints, segments: Segments, following: Next) -> Mask:
     """Pairs with one short edge between them along a forward run: they are near each other only through it."""
     between = following[i]
     joined: Mask = (between >= 0) & (following[between] == j)
@@ -184,18 +194,19 @@ def _side(segment: Floats, point: Floats) -> Floats:
     return side
 
 
-def _areas(of_edge: Next, segments: Floats, count: int) -> Floats:
+def _areas(of_edge: Next, segments: Segments, count: int) -> Floats:
     """Signed area inside each outline, positive where it runs counter-clockwise (parcels inside)."""
     base, areas = np.zeros((count, 2)), np.zeros(count)
-    base[of_edge] = segments[:, 0]
     for some in _slices(len(of_edge)):
-        numbers = of_edge[some]
-        p, q = (segments[some, end] - base[numbers] for end in (0, 1))
+        base[of_edge[some]] = segments[some][:, 0]
+    for some in _slices(len(of_edge)):
+        numbers, ends = of_edge[some], segments[some]
+        p, q = (ends[:, end] - base[numbers] for end in (0, 1))
         areas += np.bincount(numbers, weights=p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0], minlength=count)
     return areas / 2
 
 
-def _beside(of_edge: Next, segments: Floats, count: int) -> Floats:
+def _beside(of_edge: Next, segments: Segments, count: int) -> Floats:
     length = np.empty(len(segments))
     for some in _slices(len(segments)):
         length[some] = np.hypot(*_along(segments[some]).T)

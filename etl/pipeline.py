@@ -133,6 +133,7 @@ class FileRows:
         try:
             self._first = next(self.reading, None)
             self.recognition = self._recognise()
+            self._samples = self._sampled()
         except BaseException:
             self.reading.close()
             raise
@@ -144,17 +145,22 @@ class FileRows:
         return layers.get(self.recognition.layer)
 
     def samples(self, column: str) -> list[tuple[str, str]]:
-        """Pairs of raw and decoded text of a column, for a person to judge."""
-        assert self._first is not None
-        return self.recognition.encodings[column].decode(self._first.columns[column]).samples
+        """Pairs of raw and decoded text of a column in a dead encoding, for a person to judge."""
+        return self._samples[column]
 
     def batches(self, srid: int) -> Iterator[Batch]:
         """All rows in the zone ``srid``, with canonical columns."""
         with self.reading:
-            batch = self._first
+            batch, self._first = self._first, None  # a batch is large: none is kept for longer than it is used
             while batch is not None:
                 yield self._normalised(batch, srid)
+                del batch
                 batch = next(self.reading, None)
+
+    def _sampled(self) -> dict[str, list[tuple[str, str]]]:
+        assert self._first is not None
+        encodings, columns = self.recognition.encodings, self._first.columns
+        return {name: one.decode(columns[name]).samples for name, one in encodings.items() if one.is_legacy}
 
     def _recognise(self) -> Recognition:
         first, source = self._first, self.reading.source
@@ -296,7 +302,7 @@ class IntakeJob:
             store.open_staging(tx, job.job_id)
             with (
                 closing(ahead(judged_rows(opened, srid, validator, progress))) as judged,
-                closing(ahead(stage.rows(staging, checked) for checked in judged)) as chunks,
+                closing(ahead(staged_rows(judged, staging))) as chunks,
             ):
                 staged = store.copy_staged(tx, job.job_id, stage.with_frame(chunks))
             progress("validate", staged, staged)
@@ -326,9 +332,21 @@ def judged_rows(opened: Sequence[FileRows], srid: int, validator: Validator, pro
     total = sum(rows.total or 0 for rows in opened) or None
     for rows in opened:
         for batch in rows.batches(srid):
-            yield validator.check(batch)
+            checked = validator.check(batch)
             done += batch.rows
+            del batch  # whoever takes it lets it go; it must not wait here for the next one
+            yield checked
+            del checked
             progress("read", done, total)
+
+
+def staged_rows(judged: Iterator[Checked], staging: stage.Staging) -> Iterator[bytes]:
+    """Judged batches in the form in which they are staged."""
+    for checked in judged:
+        chunk = stage.rows(staging, checked)
+        del checked
+        yield chunk
+        del chunk
 
 
 def note_file(log: IssueLog, rows: FileRows) -> None:

@@ -1,10 +1,10 @@
-"""Parcels put aside on disk while a million others pass, and those near a place fetched back."""
+"""What is put aside on disk while a million rows pass: their polygons, fetched back near a place, and long columns."""
 
 from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,45 @@ from etl.edges import Keys
 Shapes: TypeAlias = npt.NDArray[np.object_]
 
 
+_AT_ONCE = 100_000
+
+
+class Column:
+    """A long array that grows piece by piece on disk, so that it takes memory only while somebody uses it."""
+
+    def __init__(self, kind: npt.DTypeLike, folder: str | None, width: int = 1) -> None:
+        self._kind, self._folder, self._width = np.dtype(kind), folder, width
+        self._file: IO[bytes] | None = None
+        self._values = 0
+
+    def __len__(self) -> int:
+        return self._values // self._width
+
+    def put(self, values: npt.NDArray[Any]) -> None:
+        """Adds values, or rows of them, at the end."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives as long as the check
+        assert values.dtype == self._kind
+        self._file.write(np.ascontiguousarray(values).data)
+        self._values += values.size
+
+    def read(self, low: int = 0, high: int | None = None) -> npt.NDArray[Any]:
+        """The values, or the rows of them, from ``low`` to before ``high``."""
+        count = (len(self) if high is None else min(high, len(self))) - low
+        out = np.empty(count * self._width, self._kind)
+        if self._file is not None and count:
+            self._file.seek(low * self._width * self._kind.itemsize)
+            self._file.readinto(out)  # type: ignore[attr-defined]
+            self._file.seek(0, 2)
+        return out.reshape(-1, self._width) if self._width > 1 else out
+
+    def close(self) -> None:
+        """Gives the disk space back."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
 @dataclass(frozen=True)
 class _Block:
     at: int
@@ -25,17 +64,19 @@ class _Block:
 
 @dataclass
 class Shelf:
-    """Rings put aside in an unnamed temporary file; only a rough box and the id of each row stay in memory."""
+    """Rings put aside in an unnamed temporary file, beside them a rough box, the id and the hash of each row."""
 
     folder: str | None
     _file: IO[bytes] | None = None
     _blocks: list[_Block] = field(default_factory=list)
     _inner: list[npt.NDArray[np.int32]] = field(default_factory=list)
-    _rough: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    _ids: list[Ints] = field(default_factory=list)
-    _hashes: list[Keys] = field(default_factory=list)
     _origin: Floats | None = None
     _rows: int = 0
+
+    def __post_init__(self) -> None:
+        self._rough = Column(np.float32, self.folder, width=4)
+        self._ids = Column(np.int64, self.folder)
+        self._hashes = Column(np.uint64, self.folder)
 
     def put(self, rings: Rings, usable: Mask, row_ids: Ints, hashes: Keys, origin: Floats) -> None:
         """Keeps the usable rows of a batch."""
@@ -51,9 +92,9 @@ class Shelf:
             self._file.write(np.ascontiguousarray(level).data)
         self._blocks.append(_Block(at, (len(levels[0]), len(levels[1]), len(levels[2]), len(levels[3])), self._rows))
         self._inner.append(kept.astype(np.int32))
-        self._rough.append((row_boxes(rings)[kept] - np.tile(origin, 2)).astype(np.float32))
-        self._ids.append(row_ids[kept])
-        self._hashes.append(hashes[kept])
+        self._rough.put((row_boxes(rings)[kept] - np.tile(origin, 2)).astype(np.float32))
+        self._ids.put(row_ids[kept])
+        self._hashes.put(hashes[kept])
         self._rows += len(kept)
 
     def close(self) -> None:
@@ -61,33 +102,24 @@ class Shelf:
         if self._file is not None:
             self._file.close()
             self._file = None
+        for column in (self._rough, self._ids, self._hashes):
+            column.close()
 
-    @property
     def ids(self) -> Ints:
-        """The caller's id of each kept row."""
-        if len(self._ids) > 1:
-            self._ids = [np.concatenate(self._ids)]
-        return self._ids[0]
+        """The caller's id of each kept row, read anew each time."""
+        return self._ids.read()
 
-    @property
     def hashes(self) -> Keys:
-        """The geometry hash of each kept row."""
-        if len(self._hashes) > 1:
-            self._hashes = [np.concatenate(self._hashes)]
-        return self._hashes[0]
+        """The geometry hash of each kept row, read anew each time."""
+        return self._hashes.read()
 
     def of(self, ids: Ints) -> Ints:
         """Rows with these ids, ascending."""
-        return np.flatnonzero(np.isin(self.ids, ids))
+        return np.flatnonzero(np.isin(self.ids(), ids))
 
     def boxes(self, rows: Ints) -> Floats:
         """Boxes of these rows, up to 2 cm too large on each side: they are kept in single precision."""
-        assert self._origin is not None
-        if len(self._rough) > 1:
-            self._rough = [np.concatenate(self._rough)]
-        spare = np.array([-0.02, -0.02, 0.02, 0.02])
-        near: Floats = self._rough[0][rows].astype(np.float64) + spare + np.tile(self._origin, 2)
-        return near
+        return self._widened(self._rough.read()[rows])
 
     def every(self) -> Ints:
         """All rows."""
@@ -95,15 +127,21 @@ class Shelf:
 
     def near(self, targets: Floats) -> Ints:
         """Rows whose box meets one of these boxes (n, 4), ascending."""
-        everything = self.every()
         if not len(targets) or not self._rows:
-            return everything[:0]
-        boxes = self.boxes(everything)
-        maybe = np.flatnonzero(_Raster(targets).touched(boxes))
-        tree = shapely.STRtree(as_boxes(targets))
-        hit = np.unique(tree.query(as_boxes(boxes[maybe]))[0])
-        found: Ints = maybe[hit]
-        return found
+            return self.every()[:0]
+        raster, tree = _Raster(targets), shapely.STRtree(as_boxes(targets))
+        found = []
+        for low in range(0, self._rows, _AT_ONCE):  # what it takes to look at a million boxes is ten times the boxes
+            boxes = self._widened(self._rough.read(low, low + _AT_ONCE))
+            maybe = np.flatnonzero(raster.touched(boxes))
+            found.append(low + maybe[np.unique(tree.query(as_boxes(boxes[maybe]))[0])])
+        return np.concatenate(found)
+
+    def _widened(self, rough: npt.NDArray[np.float32]) -> Floats:
+        assert self._origin is not None
+        spare = np.array([-0.02, -0.02, 0.02, 0.02])
+        boxes: Floats = rough.astype(np.float64) + spare + np.tile(self._origin, 2)
+        return boxes
 
     def shapes(self, rows: Ints) -> Shapes:
         """The polygons of these rows (ascending); rings that touch themselves are made valid in this copy only."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ import pyproj
 from etl.batch import Batch, Floats, Ints, Mask, Origin, Rings, binary_parts, without
 from etl.coverage import CoverageCheck, CoverageReport, CoverageTolerance, Overlaps
 from etl.issues import Found, IssueLog, Severity, severity_of
+from etl.memory import give_back
 from etl.rules.area import check_area
 from etl.rules.certificate import check_certificates
 from etl.rules.context import BLANKS, Findings, RuleContext, column, labels
@@ -36,6 +37,7 @@ from etl.rules.land_use import LandUses, check_land_use
 from etl.rules.place import Boundary, check_place
 from etl.rules.reference import References, check_references, number_key
 from etl.rules.text import check_text
+from etl.shelf import Column
 
 Keys: TypeAlias = npt.NDArray[np.uint64]
 
@@ -121,7 +123,7 @@ class Validator:
         self._boundary = None if context.boundary is None else Boundary(context.boundary, limit.boundary_m)
         tolerance = CoverageTolerance(gap_width_m=limit.gap_width_m, gap_area_m2=limit.gap_area_m2, node_m=limit.node_m)
         self._coverage = CoverageCheck(tolerance, spill_dir=spill_dir)
-        self._rows = _Ledger()
+        self._rows = _Ledger(spill_dir)
         self._register_labels: list[pa.Array] = []
         self._registered = 0
         self._read = 0
@@ -170,15 +172,18 @@ class Validator:
         rows = self._rows.closed()
         if self._boundary is None:
             self.log.add_file("geometry.outside_commune_untested", self.keys.files[0] if self.keys.files else "")
-        self._same("parcel.duplicate_reference", rows, rows.reference, "parcel_no")
-        self._same("parcel.duplicate_geometry", rows, rows.geometry, None)
+        self._same("parcel.duplicate_reference", rows, rows.reference.read(), "parcel_no")
+        self._same("parcel.duplicate_geometry", rows, rows.geometry.read(), None)
         self._same_serial(rows)
+        give_back()  # what the steps before leave behind is as much as the next one needs
         report = self._coverage.finish()
+        give_back()
         self._note_overlaps(rows, report.overlaps)
         self._note_gaps(rows, report)
         nodes = report.missing_nodes
         self._note_pairs("coverage.missing_node", rows, nodes.edge_row, nodes.vertex_row, {}, nodes.place)
         self._note("coverage.untested", rows, report.far_rows, Found())
+        self._rows.close()
         return Outcome(self.log, self.keys, np.unique(rows.key[rows.blocking]), report, self._read)
 
     def _enter(self, batch: Batch, references: References, serial: pa.Array, shapes: Shapes, blocking: Mask) -> Ints:
@@ -204,8 +209,10 @@ class Validator:
 
     def _same_serial(self, rows: _Rows) -> None:
         """A certificate may cover several parcels of one holder; the same serial under two names is suspicious."""
-        row, other, _ = _groups(rows.serial)
-        mixed = np.isin(rows.serial[row], rows.serial[row[rows.holder[row] != rows.holder[other]]])
+        serial = rows.serial.read()
+        row, other, _ = _groups(serial)
+        holder = rows.holder.read()
+        mixed = np.isin(serial[row], serial[row[holder[row] != holder[other]]])
         row, other = row[mixed], other[mixed]
         self._note(
             "certificate.duplicate_serial", rows, row, Found("certificate_serial", None, self._other(rows, other))
@@ -215,7 +222,8 @@ class Validator:
         limit = self._context.tolerances
         ours = (found.row_a >= 0) & (found.row_b >= 0)
         same = np.zeros(len(found), bool)
-        same[ours] = rows.geometry[found.row_a[ours]] == rows.geometry[found.row_b[ours]]
+        geometry = rows.geometry.read()
+        same[ours] = geometry[found.row_a[ours]] == geometry[found.row_b[ours]]
         grave = (found.width_m > limit.overlap_width_m) & (found.area_m2 > limit.overlap_area_m2)
         for code, which in (("coverage.overlap", grave), ("coverage.overlap_tolerated", ~grave)):
             pick = np.flatnonzero(which & ~same)
@@ -292,14 +300,17 @@ class Validator:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """What is kept of every row of the job, by position. A hash of 0 takes no part in comparisons."""
+    """What is kept of every row of the job, by position. A hash of 0 takes no part in comparisons.
+
+    The hashes lie on disk: each is compared once, and all together are half of what a million rows would take.
+    """
 
     key: Ints
     blocking: Mask
-    geometry: Keys
-    reference: Keys
-    serial: Keys
-    holder: Keys
+    geometry: Column
+    reference: Column
+    serial: Column
+    holder: Column
     sheet_no: pa.ChunkedArray
     parcel_no: pa.ChunkedArray
 
@@ -313,8 +324,10 @@ class _Rows:
 class _Ledger:
     """Collects what `_Rows` holds, batch by batch."""
 
-    def __init__(self) -> None:
-        self._columns: list[list[npt.NDArray[Any]]] = [[] for _ in range(6)]
+    def __init__(self, spill_dir: str | None) -> None:
+        self._keys: list[Ints] = []
+        self._blocking: list[Mask] = []
+        self._hashes = tuple(Column(np.uint64, spill_dir) for _ in range(4))
         self._sheets: list[pa.Array] = []
         self._parcels: list[pa.Array] = []
         self._rows = 0
@@ -333,21 +346,29 @@ class _Ledger:
         references: References,
     ) -> None:
         """Keeps the rows of one batch."""
-        for kept, values in zip(self._columns, (key, blocking, geometry, reference, serial, holder), strict=True):
-            kept.append(values)
+        self._keys.append(key)
+        self._blocking.append(blocking)
+        for kept, values in zip(self._hashes, (geometry, reference, serial, holder), strict=True):
+            kept.put(values)
         self._sheets.append(references.sheet_no)
         self._parcels.append(references.parcel_no)
         self._rows += len(key)
 
     def closed(self) -> _Rows:
         """All rows, in order."""
-        kinds = (np.int64, np.bool_, np.uint64, np.uint64, np.uint64, np.uint64)
-        for kind, kept in zip(kinds, self._columns, strict=True):
-            kept[:] = [np.concatenate([np.zeros(0, kind), *kept])]  # one copy, not the pieces beside the whole
-        key, blocking, geometry, reference, serial, holder = (kept[0] for kept in self._columns)
+        key, blocking = np.concatenate([np.zeros(0, np.int64), *self._keys]), np.zeros(0, bool)
+        self._keys = [key]  # one copy, not the pieces beside the whole
+        blocking = np.concatenate([blocking, *self._blocking])
+        self._blocking = [blocking]
         sheets = pa.chunked_array(self._sheets, pa.string())
         parcels = pa.chunked_array(self._parcels, pa.string())
+        geometry, reference, serial, holder = self._hashes
         return _Rows(key, blocking, geometry, reference, serial, holder, sheets, parcels)
+
+    def close(self) -> None:
+        """Gives the disk space back."""
+        for kept in self._hashes:
+            kept.close()
 
 
 def demand_metres(batch: Batch) -> None:
@@ -406,7 +427,7 @@ def _holder_hash(batch: Batch) -> Keys:
 def _groups(hashes: Keys) -> tuple[Ints, Ints, Ints]:
     """Positions whose hash occurs more than once, for each the next position of its group (the last names the first),
     and the size of the group. Zeros are left out."""
-    some = np.flatnonzero(hashes)
+    some = np.flatnonzero(_repeated(hashes))
     order = some[np.argsort(hashes[some], kind="stable")]
     ordered = hashes[order]
     if not len(ordered):
@@ -415,11 +436,19 @@ def _groups(hashes: Keys) -> tuple[Ints, Ints, Ints]:
     size = np.diff(np.append(start, len(ordered)))
     following = np.roll(order, -1)
     following[start + size - 1] = order[start]
-    count = np.repeat(size, size)
-    several = count > 1
-    row, other, count = order[several], following[several], count[several]
-    by_row = np.argsort(row)
-    return row[by_row], other[by_row], count[by_row]
+    by_row = np.argsort(order)
+    return order[by_row], following[by_row], np.repeat(size, size)[by_row]
+
+
+def _repeated(hashes: Keys) -> Mask:
+    """Which hashes occur more than once, 0 aside. Most do not: sorted by themselves they need no numbers beside them."""
+    ordered = np.sort(hashes)
+    twice = np.unique(ordered[1:][(ordered[1:] == ordered[:-1]) & (ordered[1:] != 0)])
+    del ordered
+    if not len(twice):
+        return np.zeros(len(hashes), bool)
+    repeated: Mask = twice[np.minimum(np.searchsorted(twice, hashes), len(twice) - 1)] == hashes
+    return repeated
 
 
 def _index(names: list[str], name: str) -> int:

@@ -135,6 +135,7 @@ def _stream(batches: Iterator[Batch], out: IO[bytes]) -> int:
             writer.write_batch(record)
             out.flush()
             rows += batch.rows
+            del batch, record  # a batch is large: none is kept here while the next one is read
     finally:
         if writer is not None:
             writer.close()

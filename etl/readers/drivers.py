@@ -245,8 +245,11 @@ def _arrow_batches(path: Path, origin: Origin, layer: Layer, rows: int) -> Itera
                 geometry = meta["geometry_name"] or "wkb_geometry"
                 for record in reader:
                     if record.num_rows:
-                        yield _from_record(record, geometry, meta["fields"], origin, done)
+                        batch = _from_record(record, geometry, meta["fields"], origin, done)
                         done += record.num_rows
+                        del record  # GDAL's copy of the rows need not lie beside ours
+                        yield batch
+                        del batch
         except (
             pyogrio.errors.DataSourceError,
             pyogrio.errors.DataLayerError,

@@ -115,6 +115,8 @@ def environment(scratch: str) -> dict[str, str]:
         "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
         "OGR_SQLITE_LOAD_EXTENSIONS": "NO",
         "OGR_GEOJSON_MAX_OBJ_SIZE": "200",
+        # More threads each read batches ahead, over and above the one of ours; reading is never what an import waits for.
+        "OGR_GPKG_NUM_THREADS": "1",
         "PROJ_NETWORK": "OFF",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
