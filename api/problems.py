@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -261,14 +261,22 @@ def of_fault(request: HTTPConnection, error: BaseException) -> Response:
 
 def has_nul(error: BaseException) -> bool:
     """Whether the driver or the database refused a text for a NUL in it; the refusal may lie further down the chain."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ValueError) and any(said in str(seen) for said in _NUL_SAID):
+    for each in chain(error):
+        if isinstance(each, ValueError) and any(said in str(each) for said in _NUL_SAID):
             return True
-        if getattr(getattr(seen, "orig", seen), "pgcode", None) in _NUL_REFUSED:
+        if getattr(getattr(each, "orig", each), "pgcode", None) in _NUL_REFUSED:
             return True
-        seen = seen.__cause__ or seen.__context__
     return False
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that led to it, each once: raising an error again while handling it bends the chain into a circle."""
+    met: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in met:
+        met.add(id(each))
+        yield each
+        each = each.__cause__ or each.__context__
 
 
 def traceback_without_values(error: BaseException) -> str:
@@ -277,10 +285,8 @@ def traceback_without_values(error: BaseException) -> str:
     A database's message repeats the row that it refused, with names and numbers of people; logs hold none.
     """
     lines: list[str] = []
-    seen: BaseException | None = error
-    while seen is not None and len(lines) < 200:
-        pgcode = getattr(seen, "pgcode", None)
-        lines.append(f"{type(seen).__module__}.{type(seen).__name__}{f' [{pgcode}]' if pgcode else ''}")
-        lines += [f"  {f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(seen.__traceback__)]
-        seen = seen.__cause__ or seen.__context__
+    for each in chain(error):
+        pgcode = getattr(each, "pgcode", None)
+        lines.append(f"{type(each).__module__}.{type(each).__name__}{f' [{pgcode}]' if pgcode else ''}")
+        lines += [f"  {f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(each.__traceback__)]
     return "\n".join(lines)

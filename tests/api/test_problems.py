@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, ConfigDict
 
+from api import problems
 from api.deps import permission
 from api.problems import STATUS, _accepted, status_of
 from landdb import errors
@@ -144,3 +145,12 @@ def test_no_json_is_syntax(client: TestClient, text: str) -> None:
 def test_bytes_that_are_no_text(client: TestClient) -> None:
     answer = client.post("/v1/bodies", content=b'{"name": "\xff\xfe"}', headers={"content-type": "application/json"})
     assert answer.status_code == 400
+
+
+def test_a_chain_of_errors_that_bites_its_tail_is_walked_once() -> None:
+    """An error raised again while another is handled leads back to itself; a walk along it must still end."""
+    first, second = RuntimeError("first"), ValueError("second")
+    first.__context__, second.__context__ = second, first
+    assert list(problems.chain(first)) == [first, second]
+    assert not problems.has_nul(first)
+    assert problems.traceback_without_values(second).count("builtins.") == 2
