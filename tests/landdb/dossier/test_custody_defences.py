@@ -107,7 +107,7 @@ def two_notes(bench: Bench) -> object:
     dossier = bench.receive()
 
     def note(tx: Tx) -> Dossier:
-        return record(tx, store.lock_dossier(tx, dossier.dossier_id), "noted", {})
+        return record(tx, store.lock_dossier(tx, dossier.dossier_id), "paper_moved", {})
 
     return meeting(bench, (bench.places.clerk, note), (bench.places.second_clerk, note))
 
